@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks; see `bench/session.py` for what is measured and how."""

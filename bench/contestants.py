@@ -1,0 +1,100 @@
+"""What is compared: the proxies, the servers behind them, and how each is started."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROFILE = "{profile}"
+NAMES = ("bare", "relay", "guard", "fastmcp")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that every contestant is put in front of."""
+
+    title: str
+    """How the table names it."""
+    command: tuple[str, ...]
+    """What starts it."""
+    profile: str
+    """The guard's profile for it: a shipped name or a file."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to reach a server."""
+
+    name: str
+    prefix: tuple[str, ...] = ()
+    """What stands before the server's command; PROFILE in it is filled for each server."""
+    missing: str = ""
+    """Why it cannot run here; empty when it can."""
+    patience: int = 1
+    """Counts are divided by this for a contestant that would take all of the benchmark's time."""
+
+    def share(self, count: int) -> int:
+        """Return how many of `count` calls this contestant does."""
+        return max(1, count // self.patience)
+
+    def command(self, server: Server) -> list[str]:
+        """Return the command line that puts this contestant in front of `server`."""
+        prefix = [server.profile if part == PROFILE else part for part in self.prefix]
+        return [*prefix, *server.command]
+
+
+BENCH_SERVER = Server(
+    "bench server", (sys.executable, "-I", str(HERE / "server.py")), str(HERE / "bench.toml")
+)
+
+
+def contestants(fastmcp_python: str) -> list[Contestant]:
+    """Return the four contestants in the order of the table; what is not installed says so."""
+    relay = (sys.executable, "-I", str(HERE / "relay.py"))
+    fastmcp = (fastmcp_python, "-I", str(HERE / "fastmcp_proxy.py"))
+    guard = _guard_command()
+    return [
+        Contestant("bare"),
+        Contestant("relay", relay),
+        Contestant(
+            "guard",
+            (guard, "run", "--profile", PROFILE, "--"),
+            missing="" if _succeeds(guard, "run", "--help") else "not installed",
+        ),
+        Contestant(
+            "fastmcp",
+            fastmcp,
+            missing="" if _succeeds(fastmcp_python, "-I", "-c", "import fastmcp") else "not installed",
+            patience=10,
+        ),
+    ]
+
+
+def real_servers() -> list[Server]:
+    """Return the real servers that are installed: one in Python, one in Node."""
+    found = []
+    if importlib.util.find_spec("mcp_server_time"):
+        time_server = (sys.executable, "-m", "mcp_server_time", "--local-timezone", "UTC")
+        found.append(Server("mcp-server-time (Python)", time_server, "time"))
+    everything = HERE.parent / "tests/servers/node/node_modules/.bin/mcp-server-everything"
+    if everything.exists() and shutil.which("node"):
+        found.append(Server("server-everything (Node)", (str(everything), "stdio"), "everything"))
+    return found
+
+
+def _guard_command() -> str:
+    """Return the installed `stdioguard`: the one beside this interpreter before any other on the path."""
+    beside = Path(sys.executable).parent / "stdioguard"
+    return str(beside) if beside.exists() else shutil.which("stdioguard") or "stdioguard"
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    except OSError:
+        return False

@@ -1,0 +1,58 @@
+"""The command group, and how errors of every command are shown: one line, a distinct exit code, no traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from stdioguard import __version__
+from stdioguard.cli import profile
+from stdioguard.launch.errors import CONFIGURATION, USAGE
+from stdioguard.policy.errors import ProfileError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stdioguard", message="%(prog)s %(version)s")
+def app() -> None:
+    """A guard for local MCP servers: policy, consent and a record between a desktop client and a stdio server."""
+
+
+@app.command(name="run", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def run(words: tuple[str, ...]) -> None:
+    """Run an MCP server behind the guard: run [OPTIONS] [--] COMMAND [ARG]..."""
+    # `stdioguard run` is taken by the entry point before click is loaded; this is for the list of commands.
+    from stdioguard.cli.run import main as run_main  # noqa: PLC0415
+
+    sys.exit(run_main(list(words)))
+
+
+@app.command(name="demo")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to print the result.")
+def demo(format_: str) -> None:
+    """Run a server that tries bad things, bare and guarded, and print what happened."""
+    # Imports the MCP SDK, which takes longer than every other command together.
+    from stdioguard.cli.demo import main as demo_main  # noqa: PLC0415
+
+    sys.exit(demo_main(format_))
+
+
+app.add_command(profile.group)
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        code = app.main(standalone_mode=False)
+    except click.UsageError as error:
+        click.echo(f"stdioguard: {error.format_message()}; see stdioguard --help", err=True)
+        return USAGE
+    except click.Abort:
+        return 130
+    except (click.ClickException, ProfileError) as error:
+        click.echo(f"stdioguard: {error}", err=True)
+        return CONFIGURATION
+    except BrokenPipeError:
+        return 0
+    return code if isinstance(code, int) else 0

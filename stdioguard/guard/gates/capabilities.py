@@ -1,0 +1,124 @@
+"""The switches of a profile's `[capabilities]`: what neither side may use, neither side is told of.
+
+A capability that is off is taken out of what each side declares, and its messages are refused. Both are needed: filtering a
+declaration is not enforcement, and a client that is told of a feature which then fails shows its user errors.
+"""
+
+from __future__ import annotations
+
+from stdioguard.guard.verdicts import MALFORMED, REFUSED, Refuse
+from stdioguard.wire import eras
+from stdioguard.wire.messages import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stdioguard.guard.state import Call, Exchange, State
+    from stdioguard.guard.verdicts import Verdict
+
+_OF_CLIENTS = ("elicitation", "sampling", "roots", "tasks")
+_OF_SERVERS = ("tools", "resources", "prompts", "completions", "logging", "tasks")
+_CLIENT_INFO = frozenset({"name", "version", "title", "description", "websiteUrl", "icons"})
+
+
+def refusal(capability: str, what: str, source: str) -> Refuse:
+    """Return the refusal of a message whose capability is off, with the line that would allow it."""
+    return Refuse(
+        REFUSED, f"capabilities.{capability} = false",
+        f"{what} is not granted; to allow it, set {capability} = true under [capabilities] in {source}",
+    )  # fmt: skip
+
+
+def from_client(exchange: Exchange) -> Verdict | None:
+    """Refuse what is switched off, and narrow what the client declares."""
+    message, policy = exchange.message, exchange.state.policy
+    requests = type(message) is Request
+    method = (eras.CLIENT_REQUESTS if requests else eras.CLIENT_NOTIFICATIONS)[message.method]
+    if not policy.grants(method.capability):
+        return refusal(method.capability, method.name, policy.source)
+    if not requests:
+        return None
+    params = message.params
+    if exchange.era == eras.MODERN:
+        meta = params["_meta"]
+        meta[eras.META_CAPABILITIES] = _narrowed(exchange.capabilities, _OF_CLIENTS, exchange.state)
+        if type(meta.get(eras.META_CLIENT_INFO)) is dict:
+            meta[eras.META_CLIENT_INFO] = _client_info(meta[eras.META_CLIENT_INFO])
+        if not policy.grants("logging"):
+            meta.pop(eras.META_LOG_LEVEL, None)
+    elif method.name == "initialize":
+        params["capabilities"] = _narrowed(params["capabilities"], _OF_CLIENTS, exchange.state)
+        params["clientInfo"] = _client_info(params["clientInfo"])
+    return None
+
+
+def _client_info(members: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the schema names: a secret that a simple client puts here is for the guard, not for the server."""
+    return {key: value for key, value in members.items() if key in _CLIENT_INFO}
+
+
+def _narrowed(declared: dict[str, Any], names: tuple[str, ...], state: State) -> dict[str, Any]:
+    kept = {name: declared[name] for name in names if name in declared and state.policy.grants(name)}
+    extensions = declared.get("extensions")
+    if type(extensions) is dict and eras.TASKS_EXTENSION in extensions and state.policy.grants("tasks"):
+        kept["extensions"] = {eras.TASKS_EXTENSION: extensions[eras.TASKS_EXTENSION]}
+    return kept
+
+
+def from_server(exchange: Exchange) -> Verdict | None:
+    """Refuse what is switched off, or what this client has not declared."""
+    message, state = exchange.message, exchange.state
+    requests = type(message) is Request
+    method = (eras.SERVER_REQUESTS if requests else eras.SERVER_NOTIFICATIONS)[message.method]
+    if not state.policy.grants(method.capability):
+        return refusal(method.capability, method.name, state.policy.source)
+    if requests and method.capability:
+        return undeclared(method.name, message.params, exchange.capabilities) or restrained(method.name, message.params)
+    return None
+
+
+def undeclared(method: str, params: dict[str, Any], declared: dict[str, Any]) -> Refuse | None:
+    """Refuse a question that the client has not said it can answer."""
+    name = eras.SERVER_REQUESTS[method].capability
+    support = declared.get(name)
+    if type(support) is dict and name == "elicitation":
+        mode = params.get("mode", "form")
+        # `elicitation: {}` means forms only (client/elicitation#capabilities).
+        if mode == "form" and ("form" in support or "url" not in support):
+            return None
+        if mode == "url" and "url" in support:
+            return None
+    elif type(support) is dict:
+        return None
+    return Refuse(REFUSED, f"capabilities.{name}", f"the client has not declared what {method} needs")
+
+
+def restrained(method: str, params: dict[str, Any]) -> Refuse | None:
+    """Refuse questions that reach beyond this server: other servers' context, or the guard's own voice."""
+    if method == "sampling/createMessage" and params.get("includeContext") not in (None, "none", "thisServer"):
+        return Refuse(REFUSED, "sampling.includeContext", "a server may not ask for the context of other servers")
+    if method == "elicitation/create" and _speaks_as_guard(params):
+        return Refuse(REFUSED, "elicitation.imitation", "a server's question may not speak in the guard's name")
+    return None
+
+
+def _speaks_as_guard(value: Any) -> bool:
+    if isinstance(value, str):
+        import unicodedata  # noqa: PLC0415 - for elicitations only
+
+        folded = unicodedata.normalize("NFKC", value).casefold()
+        return "stdioguard" in "".join(char for char in folded if char.isalnum())
+    if isinstance(value, dict):
+        return any(_speaks_as_guard(key) or _speaks_as_guard(member) for key, member in value.items() if key != "_meta")
+    return isinstance(value, list) and any(_speaks_as_guard(member) for member in value)
+
+
+def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
+    """Narrow what the server declares."""
+    if call.method in ("initialize", "server/discover"):
+        imitation = eras.imitation(members["capabilities"])
+        if imitation is not None:
+            return Refuse(MALFORMED, "wire.imitation", f"key {imitation!a:.80} imitates one of the protocol's")
+        members["capabilities"] = _narrowed(members["capabilities"], _OF_SERVERS, state)
+    return None

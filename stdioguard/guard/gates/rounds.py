@@ -1,0 +1,125 @@
+"""Rounds of a 2026-07-28 call: the server answers `input_required`, the client asks its user and calls again (SEP-2322).
+
+What the client carries between two calls is sealed by the guard: the server's own `requestState`, the questions that were asked, and
+whether a person has approved the call. So an answer counts only for the question, the method and the arguments that it was
+asked for, once. The questions themselves are requests to the client and pass under the same switches as in a handshake session.
+"""
+
+from __future__ import annotations
+
+from stdioguard.guard.gates import capabilities, roots
+from stdioguard.guard.verdicts import MALFORMED, REFUSED, Refuse
+from stdioguard.wire import eras, strict_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stdioguard.guard.state import Call, Exchange, State
+    from stdioguard.guard.verdicts import Verdict
+
+CONSENT_KEY = "stdioguard.confirm"
+"""The key of the guard's own question among `inputRequests`."""
+
+OWN_PREFIX = "stdioguard"
+_VOLATILE = frozenset({"_meta", "inputResponses", "requestState"})
+
+
+def digest(method: str, params: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of what a request asks for: its method and canonical parameters, without the envelope."""
+    import hashlib  # noqa: PLC0415 - for confirmed calls and rounds only
+
+    asked = {key: value for key, value in params.items() if key not in _VOLATILE}
+    return hashlib.sha256(strict_json.canonical([method, asked]).encode("ascii")).hexdigest()
+
+
+def from_client(exchange: Exchange) -> Verdict | None:
+    """Open the state that a retried request brings, and put back what is the server's."""
+    message, state = exchange.message, exchange.state
+    params = message.params
+    sealed = params.pop("requestState", None)
+    responses = params.pop("inputResponses", None)
+    if exchange.era != eras.MODERN or message.method not in eras.INPUT_REQUIRED_METHODS:
+        if responses is not None:
+            params["inputResponses"] = _cut(state, responses)
+        return None
+    if sealed is None:
+        # Answers without a question. The server never sees them; if it has a question it will ask.
+        return None
+    if responses is not None and type(responses) is not dict:
+        return Refuse(MALFORMED, "rounds.responses", "inputResponses is an object")
+    if type(sealed) is not str:
+        return Refuse(MALFORMED, "rounds.state", "requestState is a string")
+    try:
+        kept = state.sealer.redeem(sealed, state.now)
+    except ValueError as error:
+        return Refuse(REFUSED, "rounds.state", f"this requestState cannot be used: {error}; call again without it")
+    exchange.digest = digest(message.method, params)
+    if kept["digest"] != exchange.digest:
+        return Refuse(REFUSED, "rounds.state", "this requestState was given for another call")
+    responses = responses or {}
+    if kept["asked"] == "person":
+        return _decided(exchange, responses.get(CONSENT_KEY))
+    exchange.approved = kept["approved"]
+    answered = {key: responses[key] for key in kept["keys"] if key in responses}
+    if answered:
+        params["inputResponses"] = _cut(state, answered)
+    if kept["inner"] is not None:
+        params["requestState"] = kept["inner"]
+    return None
+
+
+def _decided(exchange: Exchange, answer: Any) -> Verdict | None:
+    from stdioguard.guard.gates.consent import approves, refused  # noqa: PLC0415 - consent asks through this gate
+
+    if not approves(answer):
+        return refused(exchange, "a person did not approve this call")
+    exchange.approved = True
+    return None
+
+
+def _cut(state: State, responses: Any) -> Any:
+    """Cut every answer that names roots, whatever key it is under."""
+    if type(responses) is not dict:
+        return {}
+    for answer in responses.values():
+        if type(answer) is dict and type(answer.get("roots")) is list:
+            answer["roots"] = roots.cut(state, answer["roots"])
+    return responses
+
+
+def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
+    """Check the questions of an `InputRequiredResult`, and seal the server's state into the guard's."""
+    if call.era != eras.MODERN or members.get("resultType") != "input_required":
+        return None
+    questions = members.get("inputRequests", {})
+    inner = members.get("requestState")
+    if type(questions) is not dict or (inner is not None and type(inner) is not str) or (not questions and inner is None):
+        return Refuse(MALFORMED, "rounds.shape", "an input_required result has inputRequests or requestState")
+    for key, question in questions.items():
+        objection = _question(state, call, key, question)
+        if objection is not None:
+            return objection
+    kept = {
+        "asked": "server",
+        "digest": call.digest or digest(call.method, call.params),
+        "approved": call.approved,
+        "keys": list(questions),
+        "inner": inner,
+    }
+    members["requestState"] = state.sealer.seal(kept, state.now)
+    return None
+
+
+def _question(state: State, call: Call, key: str, question: Any) -> Refuse | None:
+    if key.casefold().startswith(OWN_PREFIX):
+        return Refuse(REFUSED, "rounds.imitation", "a server's question may not use the guard's key")
+    method = eras.SERVER_REQUESTS.get(question.get("method", "")) if type(question) is dict else None
+    if method is None or not method.capability or method.capability == "tasks":
+        return Refuse(MALFORMED, "rounds.question", "an input request is for elicitation, sampling or roots")
+    params = question.get("params", {})
+    if type(params) is not dict or params.keys() - method.params or question.keys() - {"method", "params"}:
+        return Refuse(MALFORMED, "rounds.question", f"an input request for {method.name} has parameters that it does not have")
+    if not state.policy.grants(method.capability):
+        return capabilities.refusal(method.capability, method.name, state.policy.source)
+    return capabilities.undeclared(method.name, params, call.capabilities) or capabilities.restrained(method.name, params)

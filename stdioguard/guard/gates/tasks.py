@@ -1,0 +1,68 @@
+"""Tasks: a call whose result is fetched later (2025-11-25, basic/utilities/tasks; an extension of 2026-07-28).
+
+A task can be spoken of only by the side whose call made it, and only in the session that made it. The call itself has passed the
+allowlist and consent like any other; what `tasks/result` brings is the result of that call.
+"""
+
+from __future__ import annotations
+
+from stdioguard.guard.gates.capabilities import refusal
+from stdioguard.guard.verdicts import INVALID_PARAMS, LIMIT, MALFORMED, Refuse
+from stdioguard.wire.messages import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stdioguard.guard.state import Call, Exchange, State
+    from stdioguard.guard.verdicts import Verdict
+    from stdioguard.wire.messages import RequestId
+
+MAX_TASKS = 1024
+
+
+def from_client(exchange: Exchange) -> Verdict | None:
+    """Check that a client's message is about its own task."""
+    return _check(exchange, exchange.state.client_tasks, exchange.state.server_tasks)
+
+
+def from_server(exchange: Exchange) -> Verdict | None:
+    """Check that a server's message is about its own task, or reports on the client's."""
+    return _check(exchange, exchange.state.server_tasks, exchange.state.client_tasks)
+
+
+def _check(exchange: Exchange, own: dict[str, Any], others: dict[str, Any]) -> Verdict | None:
+    message, policy = exchange.message, exchange.state.policy
+    params = message.params
+    if "task" in params:
+        if type(params["task"]) is not dict:
+            return Refuse(MALFORMED, "tasks.task", "task is an object")
+        if not policy.grants("tasks"):
+            return refusal("tasks", "a call as a task", policy.source)
+        if len(own) >= MAX_TASKS:
+            return Refuse(LIMIT, "limits.tasks", f"more than {MAX_TASKS} tasks")
+    if "taskId" in params:
+        # Requests go from the owner of a task to the side that runs it; notifications come back.
+        known = own if type(message) is Request else others
+        if type(params["taskId"]) is not str or params["taskId"] not in known:
+            return Refuse(INVALID_PARAMS, "tasks.taskId", "no such task")
+    return None
+
+
+def started(tasks: dict[str, RequestId | None], members: dict[str, Any], token: RequestId | None) -> bool:
+    """Note the task that a result announces, if it does; `token` stays valid for its progress."""
+    task = members.get("task", members)
+    task_id = task.get("taskId") if type(task) is dict else None
+    if type(task_id) is not str or len(task_id) > 256 or len(tasks) >= MAX_TASKS:
+        return False
+    tasks[task_id] = token
+    return True
+
+
+def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
+    """Keep other sessions' tasks out of a list."""
+    if call.method == "tasks/list":
+        members["tasks"] = [
+            task for task in members["tasks"] if type(task) is dict and task.get("taskId") in state.client_tasks
+        ]
+    return None

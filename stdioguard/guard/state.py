@@ -1,0 +1,146 @@
+"""What a session remembers between messages, and the message that is being decided about."""
+
+from __future__ import annotations
+
+from stdioguard.wire import eras
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from stdioguard.guard.seal import Sealer
+    from stdioguard.policy.policy import Policy, ToolRule
+    from stdioguard.wire.messages import Message, RequestId
+
+# The phases of a handshake session, in order. A 2026-07-28 pipe stays in NEW: it has no session.
+NEW = "new"
+INITIALIZING = "initializing"
+ANSWERED = "answered"
+READY = "ready"
+
+
+class Call:
+    """A client's request that the server has been sent and has not answered."""
+
+    __slots__ = ("approved", "capabilities", "digest", "era", "id", "method", "params", "task", "token", "wire_id")
+
+    def __init__(self, id: RequestId, wire_id: int, method: str, era: str) -> None:  # noqa: A002 - JSON-RPC's name
+        self.id = id
+        self.wire_id = wire_id
+        self.method = method
+        self.era = era
+        self.token: RequestId | None = None
+        self.params: dict[str, Any] = {}
+        self.capabilities: dict[str, Any] = {}
+        self.digest: str | None = None
+        self.approved = False
+        self.task = False
+
+
+class ServerCall:
+    """A server's request that the client has been sent and has not answered."""
+
+    __slots__ = ("guard_id", "id", "method", "task", "token")
+
+    def __init__(self, id: RequestId, guard_id: str, method: str, token: RequestId | None) -> None:  # noqa: A002
+        self.id = id
+        self.guard_id = guard_id
+        self.method = method
+        self.token = token
+        self.task = False
+
+
+class Held:
+    """A tool call that waits for a person: the message, until when (monotonic seconds), and when the client was last told."""
+
+    __slots__ = ("ask_id", "deadline", "exchange", "next_progress", "reports", "token")
+
+    def __init__(self, ask_id: str, exchange: Exchange, deadline: float, token: RequestId | None, next_progress: float) -> None:
+        self.ask_id = ask_id
+        self.exchange = exchange
+        self.deadline = deadline
+        self.token = token
+        self.next_progress = next_progress
+        self.reports = 0
+
+
+class State:
+    """Everything that lasts longer than one message. Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        server_name: str,
+        nonce: str,
+        resolve: Callable[[str], str],
+        sealer: Callable[[], Sealer],
+    ) -> None:
+        self.policy = policy
+        self.server_name = server_name
+        self.nonce = nonce
+        self.resolve = resolve
+        self._make_sealer = sealer
+        self._sealer: Sealer | None = None
+        self.now = 0.0
+
+        self.era: str | None = None
+        self.phase = NEW
+        self.revision: str | None = None
+        self.client_capabilities: dict[str, Any] = {}
+
+        self.calls: dict[int, Call] = {}
+        self.by_client_id: dict[RequestId, Call] = {}
+        self.last_wire_id = 0
+        self.server_calls: dict[str, ServerCall] = {}
+        self.by_server_id: dict[RequestId, ServerCall] = {}
+        self.last_guard_id = 0
+        self.held: dict[str, Held] = {}
+
+        self.listed: set[str] = set()
+        self.subscriptions: set[str] = set()
+        self.client_tasks: dict[str, RequestId | None] = {}
+        self.server_tasks: dict[str, RequestId | None] = {}
+        self.elicitations: set[str] = set()
+        self.reported: dict[RequestId, float] = {}
+
+    @property
+    def sealer(self) -> Sealer:
+        """The sealer of request states; made at the first use, since it loads a cryptography library."""
+        if self._sealer is None:
+            self._sealer = self._make_sealer()
+        return self._sealer
+
+    def next_guard_id(self) -> str:
+        """Return a new id for a request that the client gets. TypeScript servers count theirs from 0, so ours are strings."""
+        self.last_guard_id += 1
+        return f"stdioguard-{self.nonce}-{self.last_guard_id}"
+
+    def next_wire_id(self) -> int:
+        """Return a new id for a request that the server gets."""
+        self.last_wire_id += 1
+        return self.last_wire_id
+
+    def forget(self, call: Call) -> None:
+        """Take a call off the table: whatever still comes for it is nobody's."""
+        self.calls.pop(call.wire_id, None)
+        self.by_client_id.pop(call.id, None)
+        if call.token is not None:
+            self.reported.pop(call.token, None)
+
+
+class Exchange:
+    """One message on its way through the gates, with what earlier gates have found out about it."""
+
+    __slots__ = ("approved", "capabilities", "digest", "era", "message", "revision", "rule", "state")
+
+    def __init__(self, state: State, message: Message) -> None:
+        self.state = state
+        self.message: Any = message
+        self.era: str = state.era or eras.HANDSHAKE
+        self.revision: str | None = state.revision
+        self.capabilities: dict[str, Any] = state.client_capabilities
+        self.rule: ToolRule | None = None
+        self.digest: str | None = None
+        self.approved = False

@@ -1,0 +1,60 @@
+"""What a gate may decide about a message. A gate that has no objection returns `None`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# JSON-RPC codes of the guard's own answers, outside the range that JSON-RPC reserves (-32768 to -32000).
+NOT_AUTHENTICATED = -31001
+REFUSED = -31002
+MALFORMED = -31003
+LIMIT = -31004
+# The specification's own codes, where a client must be told in the protocol's words (2026-07-28, basic#error-codes).
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+MISSING_CLIENT_CAPABILITY = -32021
+UNSUPPORTED_VERSION = -32022
+
+
+class Refuse:
+    """Do not pass the message on. A request is answered, anything else is dropped; the record has the reason.
+
+    `rule` names what decided, in the words of the profile or of the protocol; `text` says why and what would allow it.
+    `as_result` marks a refused tool call: a model reads results, so it gets one with `isError`.
+    """
+
+    __slots__ = ("as_result", "code", "data", "rule", "text")
+
+    def __init__(
+        self, code: int, rule: str, text: str, *, as_result: bool = False, data: dict[str, Any] | None = None
+    ) -> None:
+        self.code = code
+        self.rule = rule
+        self.text = text
+        self.as_result = as_result
+        self.data = data or {}
+
+
+class Reply:
+    """Answer the request with this result instead of passing it on."""
+
+    __slots__ = ("result", "rule")
+
+    def __init__(self, rule: str, result: dict[str, Any]) -> None:
+        self.rule = rule
+        self.result = result
+
+
+class Ask:
+    """Hold the request until a person has decided. `message` is what the person reads."""
+
+    __slots__ = ("message", "rule")
+
+    def __init__(self, rule: str, message: str) -> None:
+        self.rule = rule
+        self.message = message
+
+
+Verdict = Refuse | Reply | Ask

@@ -1,0 +1,1 @@
+"""One guarded session: check, spawn, relay, shut down. The only floor with processes and pipes."""

@@ -1,0 +1,395 @@
+"""Move frames between client, session and server, in one thread, without ever blocking on one of them.
+
+The session decides; this file reads, writes the record, sends, and keeps both sides from filling memory: a side is read only while the
+other takes what it is sent. It also ends things: half-closed input, a server that dies in mid-call, a client that goes away, signals.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from stdioguard.launch import tree
+from stdioguard.launch.stderr import StderrForwarder
+from stdioguard.wire.framing import FrameReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stdioguard.guard.session import Output, Session
+    from stdioguard.launch.child import Child
+    from stdioguard.ledger.record import Record
+
+CHUNK = 1 << 16
+HIGH_WATER = 1 << 20
+"""Bytes waiting for one side at which the other is no longer read."""
+FLOOD = 64 << 20
+"""Bytes of refusals waiting for a server that asks and does not read at which the session ends."""
+
+FRAME_PATIENCE = 60.0
+"""Seconds that a frame may take from its first byte to its LF."""
+LINGER = 30.0
+"""Seconds that requests in flight have to be answered after the client has closed its input."""
+GRACE = 1.2
+"""Seconds that a server has to end by itself once its input is closed. SDK clients wait two before they kill the guard."""
+TERM_GRACE = 0.5
+FLUSH = 2.0
+
+RECORD_LOST = "the record cannot be written"
+
+_IN = select.POLLIN | select.POLLHUP | select.POLLERR
+_GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Outbox:
+    """Bytes on their way to one descriptor, which must not block."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.size = 0
+        self.broken = False
+        self._parts: list[bytes] = []
+        self._offset = 0
+
+    def send(self, lines: list[str]) -> None:
+        """Queue `lines` and send what goes at once."""
+        if self.broken:
+            return
+        lines.append("")
+        data = "\n".join(lines).encode("ascii")
+        self._parts.append(data)
+        self.size += len(data)
+        if len(self._parts) == 1:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what the descriptor takes now."""
+        try:
+            while self._parts:
+                part = self._parts[0]
+                sent = os.write(self.descriptor, memoryview(part)[self._offset :] if self._offset else part)
+                self.size -= sent
+                self._offset += sent
+                if self._offset == len(part):
+                    self._parts.pop(0)
+                    self._offset = 0
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.broken = True
+            self._parts.clear()
+            self.size = 0
+
+
+class Relay:
+    """One session's pipes. `start` makes the server; it is called once, when the first message has been accepted."""
+
+    def __init__(self, session: Session, record: Record, start: Callable[[], Child], server_name: str) -> None:
+        self._session = session
+        self._record = record
+        self._start = start
+        self._name = server_name
+        self._child: Child | None = None
+        self._status: int | None = None
+        self._to_client = Outbox(1)
+        self._to_server: Outbox | None = None
+        self._client_frames = FrameReader()
+        self._server_frames = FrameReader()
+        self._begun: dict[int, float] = {}
+        self._stderr: StderrForwarder | None = None
+        self._client_open = True
+        self._stdout_open = False
+        self._stderr_open = False
+        self._linger: float | None = None
+        self._stopping: float | None = None
+        self._signalled = False
+        self.failure: str | None = None
+        """Why the guard itself gave up, or `None`."""
+        self.spawn_error: OSError | None = None
+
+    def run(self) -> int | None:
+        """Relay until the session is over; return the server's wait status, or `None` if no server was started."""
+        os.set_blocking(1, False)
+        wake_in, wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe2()
+        signal.set_wakeup_fd(wake_out, warn_on_full_buffer=False)
+        for name in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, self._on_signal)
+        try:
+            self._loop(wake_in)
+        finally:
+            self._finish()
+            signal.set_wakeup_fd(-1)
+        return self._status
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number != signal.SIGCHLD:
+            self._signalled = True
+
+    # --- the loop -------------------------------------------------------------------------------------------------------------
+
+    def _loop(self, wake: int) -> None:
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        watched: dict[int, int] = {}
+        while not self._is_over():
+            self._watch(poll, watched)
+            for descriptor, event in poll.poll(self._timeout()):
+                if descriptor == wake:
+                    _drain(wake)
+                    self._collect()
+                elif descriptor == 0:
+                    self._read_client()
+                elif descriptor == 1:
+                    self._to_client.flush()
+                    if event & _GONE and not event & select.POLLOUT:
+                        self._to_client.broken = True
+                elif self._child is not None:
+                    self._serve(descriptor, event)
+            self._keep_time()
+
+    def _serve(self, descriptor: int, event: int) -> None:
+        child = self._child
+        if child is None:
+            return
+        if descriptor == child.stdout and self._stdout_open:
+            self._read_server(child)
+        elif descriptor == child.stderr and self._stderr_open:
+            self._read_stderr(child)
+        elif self._to_server is not None and descriptor == self._to_server.descriptor:
+            self._to_server.flush()
+            if event & _GONE and not event & select.POLLOUT:
+                self._to_server.broken = True
+
+    def _watch(self, poll: select.poll, watched: dict[int, int]) -> None:
+        """Register what there is to wait for; a descriptor that nobody wants to hear of is not polled at all."""
+        wanted: dict[int, int] = {}
+        to_server = self._to_server
+        backlog = to_server.size if to_server is not None else 0
+        if self._client_open and self._stopping is None and backlog < HIGH_WATER and self._to_client.size < HIGH_WATER:
+            wanted[0] = _IN
+        if self._to_client.size:
+            wanted[1] = select.POLLOUT
+        if self._child is not None:
+            if self._stdout_open and self._to_client.size < HIGH_WATER:
+                wanted[self._child.stdout] = _IN
+            if self._stderr_open:
+                wanted[self._child.stderr] = _IN
+            if to_server is not None and to_server.size:
+                wanted[to_server.descriptor] = select.POLLOUT
+        if wanted == watched:
+            return
+        for descriptor in watched.keys() - wanted.keys():
+            poll.unregister(descriptor)
+        for descriptor, mask in wanted.items():
+            if watched.get(descriptor) != mask:
+                poll.register(descriptor, mask)
+        watched.clear()
+        watched.update(wanted)
+
+    def _timeout(self) -> float | None:
+        deadlines = [begun + FRAME_PATIENCE for begun in self._begun.values()]
+        session_deadline = self._session.next_deadline()
+        if session_deadline is not None:
+            deadlines.append(session_deadline)
+        if self._stopping is not None:
+            deadlines.append(self._stopping)
+        elif self._linger is not None:
+            deadlines.append(self._linger)
+        if not deadlines:
+            return None
+        return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        deadline = self._session.next_deadline()
+        if deadline is not None and now >= deadline:
+            self._apply([self._session.tick(now)])
+        for descriptor, begun in list(self._begun.items()):
+            if now >= begun + FRAME_PATIENCE:
+                (self._client_frames if descriptor == 0 else self._server_frames).abandon()
+                del self._begun[descriptor]
+        if self._signalled and (self._stopping is None or self._stopping > now + TERM_GRACE):
+            self._end("the guard was asked to stop", 0.0)
+        elif self._to_client.broken and self._stopping is None:
+            self._end("the client has gone", GRACE)
+        elif not self._client_open and self._stopping is None:
+            self._half_closed(now)
+        if self._to_server is not None and self._to_server.size > FLOOD:
+            self._fail("the server asks and does not read the answers")
+
+    # --- reading --------------------------------------------------------------------------------------------------------------
+
+    def _read_client(self) -> None:
+        data = _read(0)
+        if data is None:
+            return
+        if not data:
+            self._client_open = False
+            return
+        now = time.monotonic()
+        outputs = [self._session.from_client(frame, now) for frame in self._client_frames.feed(data)]
+        self._time_frame(0, self._client_frames, now)
+        self._apply(outputs)
+
+    def _read_server(self, child: Child) -> None:
+        data = _read(child.stdout)
+        if data is None:
+            return
+        if not data:
+            self._stdout_open = False
+            return
+        now = time.monotonic()
+        outputs = [self._session.from_server(frame, now) for frame in self._server_frames.feed(data)]
+        self._time_frame(child.stdout, self._server_frames, now)
+        self._apply(outputs)
+
+    def _read_stderr(self, child: Child) -> None:
+        data = _read(child.stderr)
+        if data and self._stderr is not None:
+            self._stderr.feed(data)
+        elif data is not None:
+            self._stderr_open = False
+
+    def _time_frame(self, descriptor: int, frames: FrameReader, now: float) -> None:
+        if not frames.pending:
+            self._begun.pop(descriptor, None)
+        else:
+            self._begun.setdefault(descriptor, now)
+
+    # --- acting ---------------------------------------------------------------------------------------------------------------
+
+    def _apply(self, outputs: list[Output]) -> None:
+        """Write the records, then send the lines: no record, no message."""
+        records = [entry for output in outputs for entry in output.records]
+        to_client = [line for output in outputs for line in output.to_client]
+        to_server = [line for output in outputs for line in output.to_server]
+        if self.failure is None:
+            try:
+                self._record.write(records)
+            except OSError as error:
+                self._to_client.send(to_client)
+                self._fail(f"{RECORD_LOST}: {error.strerror}")
+                return
+        if to_server and self.failure is None:
+            if self._child is None and not self._spawn():
+                return
+            if self._to_server is not None:
+                self._to_server.send(to_server)
+        if to_client:
+            self._to_client.send(to_client)
+
+    def _spawn(self) -> bool:
+        try:
+            self._child = child = self._start()
+        except OSError as error:
+            self.spawn_error = error
+            self._fail(f"the server could not be started: {error.strerror}")
+            return False
+        self._to_server = Outbox(child.stdin)
+        self._stderr = StderrForwarder(self._name)
+        self._stdout_open = self._stderr_open = True
+        return True
+
+    def _fail(self, reason: str) -> None:
+        if self.failure is None:
+            self.failure = reason
+            self._end(reason, 0.0)
+
+    def _end(self, reason: str, grace: float) -> None:
+        """Answer what is open, close the server's input, and give it `grace` seconds to go."""
+        self._apply([self._session.end(reason, time.monotonic())])
+        self._close_server_input()
+        self._stopping = time.monotonic() + grace
+
+    def _half_closed(self, now: float) -> None:
+        """The client will send nothing more, but may still read: let what is in flight be answered, then close the server's input.
+
+        Servers drop what they are doing when their input ends, so it is kept open until they have answered.
+        """
+        if self._linger is None:
+            self._linger = now + LINGER
+            self._apply([self._session.input_closed(now)])
+        if self._to_server is None:
+            self._stopping = now
+        elif (not self._session.is_busy and not self._to_server.size) or self._to_server.broken or now >= self._linger:
+            self._close_server_input()
+            self._stopping = now + GRACE
+
+    def _close_server_input(self) -> None:
+        if self._to_server is not None:
+            os.close(self._to_server.descriptor)
+            self._to_server = None
+
+    # --- ending ---------------------------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        ended = tree.reap()
+        if self._child is not None and self._child.pid in ended:
+            self._status = ended[self._child.pid]
+            # What the server wrote before it went is still in its pipe; a descendant may hold the pipe open for ever.
+            self._stopping = min(self._stopping or float("inf"), time.monotonic() + TERM_GRACE)
+
+    def _is_over(self) -> bool:
+        if self._child is None:
+            return self._stopping is not None
+        if not self._stdout_open and not self._stderr_open and self._status is not None:
+            return True
+        if not self._stdout_open and self._stopping is None:
+            self._end("the server closed its output", GRACE)
+        return self._stopping is not None and time.monotonic() >= self._stopping
+
+    def _finish(self) -> None:
+        """Answer what is still open, deliver it, and leave no process behind."""
+        self._apply([self._session.end(self.failure or "the server has ended", time.monotonic())])
+        self._close_server_input()
+        deadline = time.monotonic() + FLUSH
+        poll = select.poll()
+        poll.register(1, select.POLLOUT)
+        while self._to_client.size and not self._to_client.broken and time.monotonic() < deadline:
+            poll.poll(100)
+            self._to_client.flush()
+        if self._child is not None:
+            self._stop_tree(self._child)
+        if self._stderr is not None:
+            self._stderr.close()
+
+    def _stop_tree(self, child: Child) -> None:
+        self._collect()
+        if self._status is None or not tree.is_empty(child.pid):
+            tree.signal_all(signal.SIGTERM, child.pid)
+            deadline = time.monotonic() + TERM_GRACE
+            while time.monotonic() < deadline and not (self._status is not None and tree.is_empty(child.pid)):
+                time.sleep(0.005)
+                self._collect()
+        ended = tree.kill_all(child.pid)
+        self._status = ended.get(child.pid, self._status)
+        while self._stderr_open and select.select([child.stderr], [], [], 0)[0]:
+            self._read_stderr(child)
+
+
+def _read(descriptor: int) -> bytes | None:
+    """Read a chunk; `b""` is the end, `None` that there was nothing after all."""
+    try:
+        return os.read(descriptor, CHUNK)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return b""
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while len(os.read(descriptor, 512)) == 512:
+            pass
+    except BlockingIOError:
+        pass
+
+
+def _pipe2() -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends

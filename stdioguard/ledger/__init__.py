@@ -1,0 +1,1 @@
+"""The record: what was decided, one JSON line a decision."""

@@ -1,0 +1,207 @@
+"""Check a profile's text, and compile it to what `Policy` reads.
+
+Every mistake becomes one `ProfileError`: file, line, key, what is wrong, and the nearest name that would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import re
+import tomllib
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from stdioguard.policy import environment, globs, variables
+from stdioguard.policy.errors import ProfileError
+from stdioguard.policy.model import Profile, Strict
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SMALLEST_MEMORY = 16 << 20
+
+
+class _At(Exception):  # noqa: N818 - a mistake on its way to the place that knows the file and the line
+    def __init__(self, key: tuple[str, ...], problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+        self.problem = problem
+
+
+def compile_profile(text: str, file: str) -> dict[str, Any]:
+    """Return the compiled form of the profile in `text`; `file` is its name in messages.
+
+    Raises `ProfileError`.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        reason = str(error)[: found.start()] if found else str(error)
+        raise ProfileError(file, f"not TOML: {reason}", line=int(found[1]) if found else None) from None
+    try:
+        _known_keys(data, inspect.type_info(Profile), ())
+        profile = _typed(data)
+        _check(profile)
+    except _At as mistake:
+        where = ".".join(_quoted(part) for part in mistake.key)
+        problem = f"{where}: {mistake.problem}" if where else mistake.problem
+        raise ProfileError(file, problem, line=_line_of(text, mistake.key)) from None
+    return _document(profile, text, file)
+
+
+def _known_keys(data: Any, kind: inspect.Type, at: tuple[str, ...]) -> None:
+    """Refuse unknown keys, and find type errors inside maps, with the exact key (msgspec's own path loses it)."""
+    if isinstance(kind, inspect.StructType):
+        if not isinstance(data, dict):
+            raise _At(at, "expected a table")
+        names = {field.encode_name: field for field in kind.fields}
+        for key, value in data.items():
+            if key not in names:
+                near = difflib.get_close_matches(key, names, 1)
+                raise _At((*at, key), f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known: {', '.join(names)}")
+            _known_keys(value, names[key].type, (*at, key))
+        for name, field in names.items():
+            if field.required and name not in data:
+                raise _At(at, f'"{name}" is missing')
+    elif isinstance(kind, inspect.DictType) and isinstance(data, dict):
+        for key, value in data.items():
+            _known_keys(value, kind.value_type, (*at, key))
+            if isinstance(kind.value_type, inspect.StructType):
+                _convert(value, kind.value_type.cls, (*at, key))
+
+
+def _convert(data: Any, kind: Any, at: tuple[str, ...]) -> Any:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        inner = [part for part in path.rstrip("`").removeprefix("$").removeprefix("key in $").split(".") if part]
+        raise _At((*at, *(part.replace("[...]", "") for part in inner)), _plain(reason)) from None
+
+
+def _typed(data: dict[str, Any]) -> Profile:
+    profile: Profile = _convert(data, Profile, ())
+    return profile
+
+
+def _plain(reason: str) -> str:
+    """Put msgspec's words into a user's."""
+    pattern = re.fullmatch(r"Expected `str` matching regex (.*)", reason)
+    if pattern:
+        return f"does not have the right form ({pattern[1]})"
+    return reason.replace("`", "").replace("Invalid enum value", "not one of the values that are allowed here:")
+
+
+def _check(profile: Profile) -> None:
+    server = profile.server
+    if sum(value is not None for value in (server.npm, server.pypi, server.command)) > 1:
+        raise _At(("server",), "npm, pypi and command exclude each other; keep one")
+    _check_rules(profile)
+    _check_sandbox(profile)
+
+
+def _check_rules(profile: Profile) -> None:
+    for pattern, rule in profile.tools.rules.items():
+        at = ("tools", "rules", pattern)
+        wrong = globs.problem(pattern)
+        if wrong:
+            raise _At(at, f"bad pattern: {wrong}")
+        for name, argument in rule.arguments.items():
+            if argument.inside is None and argument.one_of is None:
+                raise _At((*at, "arguments", name), "says nothing; give inside or one_of, or remove it")
+            _check_paths((*at, "arguments", name, "inside"), argument.inside or [])
+    wild = [pattern for pattern in profile.tools.rules if not globs.is_literal(pattern)]
+    for one, other in itertools.combinations(wild, 2):
+        if globs.specificity(one) == globs.specificity(other) and globs.can_both_match(one, other):
+            raise _At(
+                ("tools", "rules", other),
+                f'ties with "{one}": some tool matches both and neither is more specific; make one longer, or name the tool',
+            )
+
+
+def _check_sandbox(profile: Profile) -> None:
+    sandbox = profile.sandbox
+    for key in ("read", "write"):
+        entries: list[str] = getattr(sandbox, key)
+        _check_paths(("sandbox", key), entries)
+    _check_paths(("sandbox", "deny"), sandbox.deny, globs_allowed=True)
+    for entry in sandbox.network:
+        if not 1 <= int(entry.rpartition(":")[2]) <= 65535:
+            raise _At(("sandbox", "network"), f'"{entry}": a port is 1 to 65535')
+    for key, names in (("environment", sandbox.environment), ("secrets", list(sandbox.secrets))):
+        for name in names:
+            if environment.is_forbidden(name):
+                raise _At(("sandbox", key), f'"{name}" is never passed to a server: it makes a loader or an interpreter run code')
+    both = set(sandbox.environment) & set(sandbox.secrets)
+    if both:
+        raise _At(("sandbox", "secrets"), f'"{min(both)}" is in environment too; keep it in one')
+    if sandbox.memory is not None and _bytes(sandbox.memory) < _SMALLEST_MEMORY:
+        raise _At(("sandbox", "memory"), "no server runs in less than 16M")
+
+
+def _check_paths(at: tuple[str, ...], entries: list[str], *, globs_allowed: bool = False) -> None:
+    for entry in entries:
+        for match in variables.REFERENCE.finditer(entry):
+            if match[1] not in variables.NAMES:
+                near = difflib.get_close_matches(match[1], variables.NAMES, 1)
+                hint = f"did you mean ${{{near[0]}}}?" if near else f"known: {', '.join(variables.NAMES)}"
+                raise _At(at, f'"{entry}": no variable ${{{match[1]}}}; {hint}')
+        rest = variables.REFERENCE.sub("", entry)
+        if "$" in rest:
+            raise _At(at, f'"{entry}": variables are written ${{NAME}}')
+        if any(not char.isprintable() for char in entry):
+            raise _At(at, f"{entry!a}: a path holds no control or invisible characters")
+        if ".." in entry.split("/"):
+            raise _At(at, f'"{entry}": write the path without ..')
+        if not globs_allowed and any(char in entry for char in "*?"):
+            raise _At(at, f'"{entry}": name files or folders; patterns are for deny only')
+        if not entry.startswith(("/", "${")) and not (globs_allowed and entry.startswith("**/")):
+            raise _At(at, f'"{entry}": a path starts with / or a variable such as ${{HOME}}')
+
+
+def _bytes(size: str) -> int:
+    return int(size.rstrip("KMGT")) * _UNITS[size.lstrip("0123456789")]
+
+
+def _document(profile: Profile, text: str, file: str) -> dict[str, Any]:
+    document: dict[str, Any] = _plain_values(profile)
+    document["source"] = file
+    document["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    memory = profile.sandbox.memory
+    document["sandbox"]["memory"] = _bytes(memory) if memory else None
+    return document
+
+
+def _plain_values(value: Any) -> Any:
+    """Turn structs into dicts with every default present."""
+    if isinstance(value, Strict):
+        return {name: _plain_values(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: _plain_values(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_values(member) for member in value]
+    return value
+
+
+def _quoted(part: str) -> str:
+    return part if re.fullmatch(r"[A-Za-z0-9_\-]+", part) else f'"{part}"'
+
+
+def _line_of(text: str, key: tuple[str, ...]) -> int | None:
+    """Find the line of a key by looking for its parts one after the other; TOML parsers keep no positions."""
+    lines = text.splitlines()
+    at = 0
+    found = None
+    for part in key:
+        word = re.compile(rf"(?<![\w\-\"]){re.escape(_quoted(part))}(?![\w\-\"])|\"{re.escape(part)}\"")
+        for number in range(at, len(lines)):
+            if word.search(lines[number].partition("#")[0]):
+                at = number
+                found = number + 1
+                break
+        else:
+            return found
+    return found

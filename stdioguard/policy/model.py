@@ -1,0 +1,111 @@
+"""The profile as it is written: one strict type a table, and the JSON Schema that editors use.
+
+Decoding is msgspec's; a key that is not here is an error. This module is loaded by `profile` commands and on the first launch with
+a profile, never on the warm path (see `load`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+Scope = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(:[A-Za-z0-9_.\-*]+)*$", max_length=128)]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+Size = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}[KMGT]?$")]
+HostPort = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?:[0-9]{1,5}$", max_length=260)]
+Secret = Annotated[str, Meta(pattern=r"^secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+Action = Literal["allow", "confirm", "deny"]
+Risk = Literal["low", "normal", "high"]
+
+
+class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """A table in which every key must be known."""
+
+
+class Server(Strict):
+    """How `wrap` recognises the entry of this server: one of the three."""
+
+    npm: Text | None = None
+    pypi: Text | None = None
+    command: Text | None = None
+
+
+class Handshake(Strict):
+    """Whether the client must prove itself to the guard, and whether the guard proves itself to the server."""
+
+    client: Literal["required", "optional", "off"] | None = None
+    server: bool = False
+
+
+class Sandbox(Strict):
+    """What the server has beyond its runtime's own files. An absent key and an empty list both grant nothing."""
+
+    read: list[Text] = field(default_factory=list)
+    write: list[Text] = field(default_factory=list)
+    deny: list[Text] = field(default_factory=list)
+    network: list[HostPort] = field(default_factory=list)
+    environment: list[VariableName] = field(default_factory=list)
+    secrets: dict[VariableName, Secret] = field(default_factory=dict)
+    memory: Size | None = None
+    processes: Annotated[int, Meta(ge=1, le=65536)] | None = None
+
+
+class Capabilities(Strict):
+    """MCP features beyond tools, each off unless granted. Names are the protocol's capability names."""
+
+    resources: bool = False
+    prompts: bool = False
+    completions: bool = False
+    logging: bool = False
+    sampling: bool = False
+    elicitation: bool = False
+    roots: bool = False
+    tasks: bool = False
+
+
+class Argument(Strict):
+    """What one argument of a tool may be. Without `optional` it must be present."""
+
+    inside: Annotated[list[Text], Meta(min_length=1)] | None = None
+    one_of: Annotated[list[str | int | float | bool], Meta(min_length=1)] | None = None
+    optional: bool = False
+
+
+class Rule(Strict):
+    """What happens when a tool whose name matches the pattern is called."""
+
+    action: Action
+    scopes: list[Scope] = field(default_factory=list)
+    risk: Risk = "normal"
+    arguments: dict[Text, Argument] = field(default_factory=dict)
+
+
+class Tools(Strict):
+    """The tool allowlist: the most specific matching rule decides, `default` where none matches."""
+
+    default: Action = "deny"
+    rules: dict[str, Rule] = field(default_factory=dict)
+
+
+class Profile(Strict):
+    """A profile: everything that one server is granted."""
+
+    schema: Literal[1]
+    name: Name
+    description: Text
+    server: Server = field(default_factory=Server)
+    handshake: Handshake = field(default_factory=Handshake)
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    tools: Tools = field(default_factory=Tools)
+    roles: dict[Name, list[Scope]] = field(default_factory=dict)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a profile."""
+    schema = msgspec.json.schema(Profile)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "stdioguard profile", **schema}

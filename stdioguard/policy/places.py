@@ -1,0 +1,55 @@
+"""Where stdioguard keeps its files.
+
+The directories are those of `platformdirs`, which the rest of the tool uses by name. Importing it costs more than half of the
+start-up budget of `run`, so its rule for Linux and macOS is written out here, and a test holds the two together. `STDIOGUARD_HOME`
+moves everything below one folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_APP = "stdioguard"
+_XDG = {
+    "config": ("XDG_CONFIG_HOME", "~/.config"),
+    "state": ("XDG_STATE_HOME", "~/.local/state"),
+    "cache": ("XDG_CACHE_HOME", "~/.cache"),
+}
+_MACOS = {
+    "config": "~/Library/Application Support",
+    "state": "~/Library/Application Support",
+    "cache": "~/Library/Caches",
+}
+
+
+def directory(kind: str) -> str:
+    """Return the absolute path of the `config`, `state` or `cache` directory; it need not exist."""
+    home = os.environ.get("STDIOGUARD_HOME")
+    if home:
+        return os.path.join(os.path.abspath(home), kind)
+    if sys.platform == "darwin":
+        return os.path.join(os.path.expanduser(_MACOS[kind]), _APP)
+    variable, default = _XDG[kind]
+    base = os.environ.get(variable, "").strip() or os.path.expanduser(default)
+    return os.path.join(base, _APP)
+
+
+def private_directory(path: str) -> str:
+    """Make `path` (and its parents) with mode 0700 and return it.
+
+    Raises `PermissionError` where the directory exists and is another user's or open to others: nothing is kept there, and
+    nothing found there is trusted.
+    """
+    try:
+        os.makedirs(path, mode=0o700)
+    except FileExistsError:
+        pass
+    status = os.lstat(path)
+    if status.st_uid != os.geteuid():
+        raise PermissionError(f"{path} belongs to user {status.st_uid}; remove it or set STDIOGUARD_HOME to a directory of yours")
+    if status.st_mode & 0o170000 != 0o040000:
+        raise PermissionError(f"{path} is not a directory; remove it")
+    if status.st_mode & 0o077:
+        raise PermissionError(f"{path} is open to other users; run: chmod 700 {path}")
+    return path

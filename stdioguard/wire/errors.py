@@ -1,0 +1,21 @@
+"""What the wire refuses, and why.
+
+One exception for everything that a peer can get wrong below the level of policy. It carries the name of the rule that was
+broken, so that the record and the answer can both name it, and the request id where one can still be told.
+"""
+
+from __future__ import annotations
+
+
+class MalformedError(Exception):
+    """A frame that is not one well-formed MCP message.
+
+    `rule` is a short stable slug (`duplicate-key`), `detail` a sentence for people. `request_id` is the id that the sender
+    gave, if the frame is a request whose id is beyond doubt; otherwise `None`.
+    """
+
+    def __init__(self, rule: str, detail: str, request_id: int | str | None = None) -> None:
+        super().__init__(detail)
+        self.rule = rule
+        self.detail = detail
+        self.request_id = request_id

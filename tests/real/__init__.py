@@ -1,0 +1,1 @@
+"""Real clients and real servers, with and without the guard between them."""
