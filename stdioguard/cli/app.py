@@ -15,7 +15,7 @@ from stdioguard.policy.errors import ProfileError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="stdioguard", message="%(prog)s %(version)s")
 def app() -> None:
-    """A guard for local MCP servers: policy, consent and a record between a desktop client and a stdio server."""
+    """Guard local MCP servers: policy, consent and a record between a desktop client and a stdio server."""
 
 
 @app.command(name="run", context_settings={"ignore_unknown_options": True}, add_help_option=False)

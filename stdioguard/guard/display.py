@@ -29,9 +29,7 @@ def visible(text: str) -> str:
     """Return `text` with every character that a person could not see, or that acts on the display, as an escape."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() and char not in _INVISIBLE else _escape(char) for char in text
-    )
+    return "".join(char if char.isprintable() and char not in _INVISIBLE else _escape(char) for char in text)
 
 
 def _escape(char: str) -> str:

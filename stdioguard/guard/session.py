@@ -23,7 +23,6 @@ from stdioguard.guard.verdicts import (
     REFUSED,
     Ask,
     Refuse,
-    Reply,
 )
 from stdioguard.wire import eras, strict_json
 from stdioguard.wire.errors import MalformedError
@@ -35,9 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from stdioguard.guard.state import RequestId
     from stdioguard.policy.policy import Policy
-    from stdioguard.wire.messages import Message
+    from stdioguard.wire.messages import Message, RequestId
 
 PATIENCE = 55.0
 """Seconds a call waits for a person when the client is told nothing meanwhile: clients give up after 60."""
@@ -48,6 +46,9 @@ PATIENCE_WITH_PROGRESS = 600.0
 PROGRESS_INTERVAL = 10.0
 MAX_WAITING = 256
 """Messages kept while `initialize` is being answered."""
+
+_NOT_WAITING = frozenset({"initialize", "ping", "notifications/cancelled"})
+"""What a client may send before `initialize` is answered (2025-11-25, basic/lifecycle#initialization)."""
 
 _CLIENT = "client"
 _SERVER = "server"
@@ -74,9 +75,7 @@ class Session:
     `resolve` turns a path as a server would see it into the real one. Times are monotonic seconds.
     """
 
-    def __init__(
-        self, policy: Policy, *, server_name: str, nonce: str, key: bytes, resolve: Callable[[str], str]
-    ) -> None:
+    def __init__(self, policy: Policy, *, server_name: str, nonce: str, key: bytes, resolve: Callable[[str], str]) -> None:
         self.state = State(policy, server_name=server_name, nonce=nonce, resolve=resolve, sealer=lambda: Sealer(key))
         self._out = Output()
         self._waiting: list[Message] = []
@@ -89,19 +88,18 @@ class Session:
         message = self._parsed(frame, _CLIENT)
         if message is None:
             return self._out
-        if self.state.phase == INITIALIZING and not (type(message) is Notification and message.method == "notifications/cancelled"):
+        if self.state.phase == INITIALIZING and not isinstance(message, Response) and message.method not in _NOT_WAITING:
             # A client that pipelines its first messages means them for the session that is about to open.
-            if type(message) is not Response and not (type(message) is Request and message.method in ("initialize", "ping")):
-                self._wait(message)
-                return self._out
-        self._client_message(message)
+            self._wait(message)
+        else:
+            self._client_message(message)
         return self._out
 
     def from_server(self, frame: bytes | Oversized, now: float) -> Output:
         """Take one frame of the server's."""
         self._begin(now)
         message = self._parsed(frame, _SERVER)
-        if type(message) is Response:
+        if isinstance(message, Response):
             self._server_response(message)
         elif message is not None:
             self._server_message(message)
@@ -126,7 +124,7 @@ class Session:
         """Return when `tick` has something to do, or `None`."""
         return min((min(held.deadline, held.next_progress) for held in self.state.held.values()), default=None)
 
-    def decide(self, ask_id: str, approved: bool, now: float) -> Output:  # noqa: FBT001 - a decision is a yes or a no
+    def decide(self, ask_id: str, approved: bool, now: float) -> Output:
         """Take the decision on a held call from another channel than the client's."""
         self._begin(now)
         held = self.state.held.get(ask_id)
@@ -154,7 +152,7 @@ class Session:
         self._begin(now)
         state = self.state
         for message in self._waiting:
-            if type(message) is Request:
+            if isinstance(message, Request):
                 self._answer(Response(message.id, error=_error(INTERNAL_ERROR, "session.ended", reason)))
         self._waiting = []
         for held in list(state.held.values()):
@@ -169,23 +167,23 @@ class Session:
     # --- the client's messages ------------------------------------------------------------------------------------------------
 
     def _client_message(self, message: Message) -> None:
-        if type(message) is Response:
+        if isinstance(message, Response):
             self._client_response(message)
             return
         exchange = Exchange(self.state, message)
-        if type(message) is Notification and message.method == "notifications/cancelled" and self._cancel_held(message):
+        if isinstance(message, Notification) and message.method == "notifications/cancelled" and self._cancel_held(message):
             return
         for gate in gates.FROM_CLIENT:
             verdict = gate(exchange)
             if verdict is None:
                 continue
-            if type(verdict) is Ask:
+            if isinstance(verdict, Ask):
                 self._ask(exchange, verdict)
-            elif type(verdict) is Reply:
+            elif isinstance(verdict, Refuse):
+                self._refuse_client(exchange, verdict)
+            elif isinstance(message, Request):
                 self._note_message(_CLIENT, "ask", message, rule=verdict.rule)
                 self._answer(Response(message.id, result=verdict.result))
-            else:
-                self._refuse_client(exchange, verdict)
             return
         self._forward_to_server(exchange)
 
@@ -194,7 +192,7 @@ class Session:
         lifecycle.forwarded(exchange)
         rule = exchange.rule.origin if exchange.rule else None
         self._note_message(_CLIENT, "approve" if exchange.approved else "forward", message, rule=rule)
-        if type(message) is Request:
+        if isinstance(message, Request):
             call = Call(message.id, state.next_wire_id(), message.method, exchange.era)
             call.params = message.params
             call.token = message.params.get("_meta", {}).get("progressToken")
@@ -208,7 +206,7 @@ class Session:
     def _refuse_client(self, exchange: Exchange, verdict: Refuse) -> None:
         message = exchange.message
         self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.text)
-        if type(message) is not Request:
+        if not isinstance(message, Request):
             return
         if verdict.as_result:
             self._answer(Response(message.id, result=_refused_result(verdict, exchange.era)))
@@ -243,8 +241,10 @@ class Session:
         if imitation is not None:
             return Refuse(MALFORMED, "wire.imitation", f"result key {imitation!a:.80} imitates one of the protocol's")
         if pending.task and "task" in members:
-            return None if tasks.started(self.state.server_tasks, members, pending.token) else Refuse(
-                MALFORMED, "results.shape", "a task without a usable id"
+            return (
+                None
+                if tasks.started(self.state.server_tasks, members, pending.token)
+                else Refuse(MALFORMED, "results.shape", "a task without a usable id")
             )
         refusal = shapes.check_members(pending.method, members)
         if refusal is None and pending.method == "roots/list":
@@ -253,19 +253,19 @@ class Session:
 
     # --- the server's messages ------------------------------------------------------------------------------------------------
 
-    def _server_message(self, message: Message) -> None:
+    def _server_message(self, message: Request | Notification) -> None:
         exchange = Exchange(self.state, message)
         for gate in gates.FROM_SERVER:
             verdict = gate(exchange)
             if verdict is None:
                 continue
-            refusal = verdict if type(verdict) is Refuse else Refuse(REFUSED, "gate", "refused")
+            refusal = verdict if isinstance(verdict, Refuse) else Refuse(REFUSED, "gate", "refused")
             self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.text)
-            if type(message) is Request and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
+            if isinstance(message, Request) and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
                 self._tell_server(Response(message.id, error=_error(refusal.code, refusal.rule, refusal.text)))
             return
         self._note_message(_SERVER, "forward", message)
-        if type(message) is Request:
+        if isinstance(message, Request):
             self._forward_request_to_client(message)
         self._tell_client(message)
 
@@ -311,7 +311,9 @@ class Session:
             error["code"] = INTERNAL_ERROR
         if error["code"] == -32042:
             if not self.state.policy.grants("elicitation"):
-                return Refuse(REFUSED, "capabilities.elicitation = false", "the server wants a person to open a link, which is not granted")
+                return Refuse(
+                    REFUSED, "capabilities.elicitation = false", "the server wants a person to open a link, which is not granted"
+                )
             data = error.get("data")
             for question in data.get("elicitations", ()) if type(data) is dict and type(data.get("elicitations")) is list else ():
                 elicitation = question.get("elicitationId") if type(question) is dict else None
@@ -321,7 +323,9 @@ class Session:
 
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:
         self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.text)
-        self._answer(Response(call.id, error=_error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}")))
+        self._answer(
+            Response(call.id, error=_error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}"))
+        )
 
     # --- consent --------------------------------------------------------------------------------------------------------------
 
@@ -330,7 +334,9 @@ class Session:
 
         state, message = self.state, exchange.message
         if len(state.held) >= MAX_HELD:
-            self._refuse_client(exchange, Refuse(LIMIT, "limits.held", f"more than {MAX_HELD} calls wait for a person", as_result=True))
+            self._refuse_client(
+                exchange, Refuse(LIMIT, "limits.held", f"more than {MAX_HELD} calls wait for a person", as_result=True)
+            )
             return
         token = message.params.get("_meta", {}).get("progressToken")
         patience = PATIENCE if token is None else PATIENCE_WITH_PROGRESS
@@ -367,7 +373,7 @@ class Session:
                 self._note_message(_CLIENT, "drop", held.exchange.message, rule="ids.cancelled", detail="cancelled by the client")
                 return True
         for waiting in self._waiting:
-            if type(waiting) is Request and type(waiting.id) is type(target) and waiting.id == target:
+            if isinstance(waiting, Request) and type(waiting.id) is type(target) and waiting.id == target:
                 self._waiting.remove(waiting)
                 return True
         return False
@@ -397,13 +403,13 @@ class Session:
         self._refuse_client(exchange, Refuse(LIMIT, "limits.waiting", "too many messages before initialize is answered"))
 
     def _parsed(self, frame: bytes | Oversized, side: str) -> Message | None:
-        if type(frame) is Oversized:
+        if isinstance(frame, Oversized):
             self._too_long(frame, side)
             return None
         if frame in (b"", b"\r"):
             return None
         try:
-            return parse(frame)  # type: ignore[arg-type]  # Oversized is handled above; mypy does not narrow on `type() is`
+            return parse(frame)
         except MalformedError as error:
             self._malformed(error, side)
             return None
@@ -453,27 +459,23 @@ class Session:
     def _note_message(
         self, side: str, verdict: str, message: Request | Notification, *, rule: str | None = None, detail: str | None = None
     ) -> None:
-        request = type(message) is Request
+        request = isinstance(message, Request)
         tool: str | None = None
         arguments: dict[str, Any] | None = None
         if message.method == "tools/call":
             tool, arguments = message.params.get("name"), message.params.get("arguments")
         self._note(
-            side, "request" if request else "notification", verdict, message.method, message.id if type(message) is Request else None,
+            side, "request" if request else "notification", verdict, message.method, message.id if isinstance(message, Request) else None,
             rule=rule, detail=detail, tool=tool, arguments=arguments,
         )  # fmt: skip
 
-    def _note(
-        self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: Any
-    ) -> None:
+    def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: Any) -> None:
         entry: dict[str, Any] = {"from": side, "kind": kind, "verdict": verdict}
         if method is not None:
             entry["method"] = method
         if id_ is not None:
             entry["id"] = id_
-        for key, value in more.items():
-            if value is not None:
-                entry[key] = value
+        entry |= {key: value for key, value in more.items() if value is not None}
         self._out.records.append(entry)
 
 

@@ -27,9 +27,7 @@ class Refuse:
 
     __slots__ = ("as_result", "code", "data", "rule", "text")
 
-    def __init__(
-        self, code: int, rule: str, text: str, *, as_result: bool = False, data: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, code: int, rule: str, text: str, *, as_result: bool = False, data: dict[str, Any] | None = None) -> None:
         self.code = code
         self.rule = rule
         self.text = text

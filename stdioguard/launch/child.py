@@ -75,7 +75,9 @@ def _threads_of_user() -> int:
     return count
 
 
-def start(program: str, argv: list[str], environment: Mapping[str, str], wanted_limits: list[tuple[int, int]], umask: int) -> Child:
+def start(
+    program: str, argv: list[str], environment: Mapping[str, str], wanted_limits: list[tuple[int, int]], umask: int
+) -> Child:
     """Start `program` and return when it has been executed. Raises `OSError` where it cannot be."""
     stdin, to_server = _pipe()
     from_server, stdout = _pipe()
@@ -149,14 +151,14 @@ def _become(
         os.umask(umask)
         for kind, value in wanted_limits:
             hard = resource.getrlimit(kind)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+            limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (limit, limit))
         if prctl is not None:
             _checked(prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
             _checked(prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
             if os.getppid() != guard:
                 os._exit(1)  # the guard died before the signal was asked for
-        os.execve(program, argv, environment)
+        os.execve(program, argv, environment)  # noqa: S606 - a shell is the last thing wanted here
     except OSError as error:
         os.write(report, str(error.errno or errno.EIO).encode())
     except BaseException:  # noqa: BLE001 - nothing may escape into a second copy of the guard

@@ -305,7 +305,7 @@ class Relay:
         self._stopping = time.monotonic() + grace
 
     def _half_closed(self, now: float) -> None:
-        """The client will send nothing more, but may still read: let what is in flight be answered, then close the server's input.
+        """Let what is in flight be answered, then close the server's input: the client will send nothing more, but may still read.
 
         Servers drop what they are doing when their input ends, so it is kept open until they have answered.
         """

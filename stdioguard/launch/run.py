@@ -66,14 +66,10 @@ def _run(options: Options) -> int:
     _expand(policy, options.command, name)
     wanted = child.limits(policy.sandbox["memory"], policy.sandbox["processes"])
     record = _open_record(policy, options, name, program)
-    session = Session(
-        policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath
-    )
+    session = Session(policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath)
     _say(NO_SANDBOX)
     child.adopt_orphans()
-    relay = Relay(
-        session, record, lambda: child.start(program, options.command, server_environment, wanted, umask), name
-    )
+    relay = Relay(session, record, lambda: child.start(program, options.command, server_environment, wanted, umask), name)
     status = relay.run()
     code = _exit_code(relay, status)
     _close(record, code)
@@ -94,11 +90,9 @@ def _check_identity(options: Options, policy: Policy) -> None:
 
 def _program(name: str, path: str) -> str:
     """Return the absolute path of the program that the server's command names."""
-    if "/" in name:
-        candidates = [os.path.abspath(name)]
-    else:
-        candidates = [os.path.join(folder, name) for folder in path.split(":") if folder]
-    for candidate in candidates:
+    folders = [os.getcwd()] if "/" in name else [folder for folder in path.split(":") if folder]
+    for folder in folders:
+        candidate = os.path.join(folder, name)
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     where = "there is no such program" if "/" in name else "it is in no folder of PATH"
@@ -107,7 +101,7 @@ def _program(name: str, path: str) -> str:
 
 def _expand(policy: Policy, command: list[str], name: str) -> None:
     """Put this launch's paths in place of the profile's variables."""
-    safe = "".join(char if char.isalnum() and char.isascii() or char in "-_." else "_" for char in name)[:64]
+    safe = "".join(char if (char.isalnum() and char.isascii()) or char in "-_." else "_" for char in name)[:64]
     private = os.path.join(places.directory("state"), "servers", safe)
     values = {
         "HOME": [os.path.expanduser("~")],

@@ -21,7 +21,7 @@ class Record:
         state = places.private_directory(places.directory("state"))
         folder = places.private_directory(os.path.join(state, "records"))
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        safe = "".join(char if char.isalnum() and char.isascii() or char in "-_." else "_" for char in server_name)[:64]
+        safe = "".join(char if (char.isalnum() and char.isascii()) or char in "-_." else "_" for char in server_name)[:64]
         self.path = os.path.join(folder, f"{stamp}-{safe}-{os.getpid()}-{os.urandom(3).hex()}.jsonl")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o600)

@@ -19,7 +19,9 @@ MAX_TEXT = 256
 MAX_ENCODED = 8192
 _MAX_MEMBERS = 64
 
-_KEY_SOURCE = r"passw|passphrase|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authori[sz]ation|credential|cookie|bearer"
+_KEY_SOURCE = (
+    r"passw|passphrase|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authori[sz]ation|credential|cookie|bearer"
+)
 _TEXT_SOURCE = "|".join(
     (
         r"\bsk-[A-Za-z0-9_\-]{16,}",  # OpenAI, Anthropic

@@ -61,7 +61,9 @@ def _known_keys(data: Any, kind: inspect.Type, at: tuple[str, ...]) -> None:
         for key, value in data.items():
             if key not in names:
                 near = difflib.get_close_matches(key, names, 1)
-                raise _At((*at, key), f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known: {', '.join(names)}")
+                raise _At(
+                    (*at, key), f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known: {', '.join(names)}"
+                )
             _known_keys(value, names[key].type, (*at, key))
         for name, field in names.items():
             if field.required and name not in data:

@@ -22,7 +22,7 @@ Action = Literal["allow", "confirm", "deny"]
 Risk = Literal["low", "normal", "high"]
 
 
-class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class Strict(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A table in which every key must be known."""
 
 

@@ -24,7 +24,12 @@ class ToolRule:
     __slots__ = ("action", "arguments", "origin", "risk", "scopes")
 
     def __init__(
-        self, action: str, origin: str, risk: str = "normal", scopes: tuple[str, ...] = (), arguments: dict[str, Any] | None = None
+        self,
+        action: str,
+        origin: str,
+        risk: str = "normal",
+        scopes: tuple[str, ...] = (),
+        arguments: dict[str, Any] | None = None,
     ) -> None:
         self.action = action
         self.origin = origin
@@ -53,9 +58,7 @@ class Policy:
         self._exact: dict[str, ToolRule] = {}
         self._patterns: list[tuple[str, ToolRule]] = []
         for pattern, rule in document["tools"]["rules"].items():
-            entry = ToolRule(
-                rule["action"], f'tools.rules."{pattern}"', rule["risk"], tuple(rule["scopes"]), rule["arguments"]
-            )
+            entry = ToolRule(rule["action"], f'tools.rules."{pattern}"', rule["risk"], tuple(rule["scopes"]), rule["arguments"])
             if globs.is_literal(pattern):
                 self._exact[pattern] = entry
             else:

@@ -16,9 +16,7 @@ REFERENCE = re.compile(r"\$\{([^}]*)\}")
 # neither is the server's own.
 _RUNNERS: dict[str, frozenset[str]] = {
     "python": frozenset({"-W", "-X", "--check-hash-based-pycs"}),
-    "node": frozenset(
-        {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"}
-    ),
+    "node": frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"}),
     "npx": frozenset({"-p", "--package", "--registry", "--cache", "--prefix", "-w", "--workspace"}),
     "bunx": frozenset({"-p", "--package"}),
     "uvx": frozenset({"--from", "--with", "-p", "--python", "--index", "--index-url", "--directory", "--with-requirements"}),

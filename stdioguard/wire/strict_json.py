@@ -81,9 +81,7 @@ def _constant(text: str) -> None:
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
-_long_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_float, parse_int=_long_int, parse_constant=_constant
-)
+_long_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_long_int, parse_constant=_constant)
 _encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
 _text_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False, ensure_ascii=False)
 

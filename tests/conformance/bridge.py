@@ -94,9 +94,7 @@ class Child:
     async def start(self, opening: Message) -> None:
         """Spawn the process and ask its first question; the answer is kept in `opening`."""
         pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=pipe, stdout=pipe, limit=1 << 26
-        )
+        self.process = await asyncio.create_subprocess_exec(*self.command, stdin=pipe, stdout=pipe, limit=1 << 26)
         self.reader = asyncio.create_task(self._read())
         _, exchange = await self.ask({"jsonrpc": "2.0", "id": None, **opening})
         self.opening = await exchange.messages.get()

@@ -148,9 +148,7 @@ async def test_tool_with_progress(ctx: Context, params: Any) -> Any:
 
 @tool("Asks the client's model.", strings("prompt"))
 async def test_sampling(ctx: Context, params: Any) -> Any:
-    question = types.SamplingMessage(
-        role="user", content=types.TextContent(type="text", text=params.arguments["prompt"])
-    )
+    question = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=params.arguments["prompt"]))
     result = await ctx.session.create_message([question], max_tokens=100, related_request_id=ctx.request_id)
     said = result.content.text if result.content.type == "text" else result.content.type
     return content(f"The model says: {said}")
@@ -354,8 +352,7 @@ async def get_prompt(ctx: Context, params: Any) -> Any:
 async def list_resources(ctx: Context, params: Any) -> Any:
     return {
         "resources": [
-            {"uri": uri, "name": uri.removeprefix("test://"), "mimeType": body["mimeType"]}
-            for uri, body in RESOURCES.items()
+            {"uri": uri, "name": uri.removeprefix("test://"), "mimeType": body["mimeType"]} for uri, body in RESOURCES.items()
         ]
     }
 
@@ -416,9 +413,7 @@ def build() -> Server[Any]:
     )
     server_tasks.install(server)
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, accept)
-    server.middleware.append(
-        RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience="conformance-server")
-    )
+    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience="conformance-server"))
     return server
 
 

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,7 +46,6 @@ VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "HOST"),
     (re.compile(r"session-\d+-[0-9a-f]+"), "SESSION"),
     (re.compile(r'"date": "[^"]*"'), '"date": "DATE"'),
-    (re.compile(r"\bv1\.[\w-]{40,}"), "SEALED-STATE"),
     (re.compile(r'"taskId": "[0-9a-f]{16}"'), '"taskId": "TASK"'),
     (re.compile(r"\b1[789]\d{11}\b"), "0"),  # the suite takes a request id from its clock
 )
@@ -91,9 +90,7 @@ def bridged(command: list[str], home: Path, revision: str | None = None) -> Iter
         bridge += ["--revision", revision]
     environment = {**os.environ, "STDIOGUARD_HOME": str(home)}
     with (home / "stderr.txt").open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [*bridge, "--", *command], stdout=subprocess.PIPE, stderr=errors, env=environment
-        )
+        process = subprocess.Popen([*bridge, "--", *command], stdout=subprocess.PIPE, stderr=errors, env=environment)
     assert process.stdout is not None
     try:
         port = process.stdout.readline().strip().decode()
@@ -105,6 +102,21 @@ def bridged(command: list[str], home: Path, revision: str | None = None) -> Iter
         process.stdout.close()
 
 
+def quoted(value: Any) -> Any:
+    """What a check quotes from the wire, without the words that are the guard's own to choose.
+
+    It seals every round of input, with or without a state of the server's, and some errors come from it instead
+    of the server. Whether an error was the right one is what the check's status says.
+    """
+    if isinstance(value, list):
+        return [quoted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("code"), int) and "message" in value:
+        return "an error"
+    return {key: quoted(item) for key, item in value.items() if key != "requestState"}
+
+
 def checks(results: Path) -> list[str]:
     """Every check of a run, one line each, without what always differs."""
     lines = []
@@ -112,8 +124,8 @@ def checks(results: Path) -> list[str]:
         # A result's folder is named after its scenario and the time.
         scenario = re.sub(r"^server-|-\d{4}-\d\d-\d\dT.*$", "", file.parent.name)
         for check in json.loads(file.read_text(encoding="utf-8")):
-            keys = ("status", "id", "name", "errorMessage", "details")
-            line = json.dumps([scenario, *(check.get(key) for key in keys)], sort_keys=True)
+            parts = [check["status"], check["id"], check["name"], check.get("errorMessage")]
+            line = json.dumps([scenario, *parts, quoted(check.get("details"))], sort_keys=True)
             for pattern, name in VOLATILE:
                 line = pattern.sub(name, line)
             if scenario.startswith("tasks-"):
@@ -148,20 +160,17 @@ def both(home: Path, revision: str | None, run: Callable[[str, Path], None]) -> 
 
 
 @pytest.mark.parametrize("revision", PASSED)
-def test_every_check_of_a_revision_comes_out_the_same_bare_and_guarded(
-    suite: Suite, revision: str, tmp_path: Path
-) -> None:
+def test_every_check_of_a_revision_comes_out_the_same_bare_and_guarded(suite: Suite, revision: str, tmp_path: Path) -> None:
     def run(url: str, results: Path) -> None:
         suite.run("server", "--url", url, "--suite", "all", "--spec-version", revision, "-o", str(results))
 
     bare, guarded = both(tmp_path, revision, run)
-    assert differences(bare, guarded) == []
+    changed = differences(bare, guarded)
+    assert not changed, "\n".join(changed)
     assert passed(guarded) >= PASSED[revision]
 
 
-def test_every_check_of_the_extensions_comes_out_the_same_bare_and_guarded(
-    suite: Suite, tmp_path: Path
-) -> None:
+def test_every_check_of_the_extensions_comes_out_the_same_bare_and_guarded(suite: Suite, tmp_path: Path) -> None:
     listing = suite.run("list", "--server").stdout
     scenarios = re.findall(r"- (\S+) \[extension\]", listing)
 
@@ -170,7 +179,8 @@ def test_every_check_of_the_extensions_comes_out_the_same_bare_and_guarded(
             suite.run("server", "--url", url, "--scenario", scenario, "-o", str(results))
 
     bare, guarded = both(tmp_path, None, run)
-    assert differences(bare, guarded) == []
+    changed = differences(bare, guarded)
+    assert not changed, "\n".join(changed)
     assert passed(guarded) >= PASSED_BY_EXTENSIONS
 
 

@@ -159,9 +159,7 @@ CALLS: dict[str, list[Call]] = {
         Call("read_text_file", {"path": "{files}/absent.txt"}),
         Call("read_media_file", {"path": "{files}/pixel.png"}),
         Call("read_media_file", {"path": "{files}/data.bin"}),
-        Call(
-            "read_multiple_files", {"paths": ["{files}/notes.txt", "{files}/absent", "{files}/docs/guide.md"]}
-        ),
+        Call("read_multiple_files", {"paths": ["{files}/notes.txt", "{files}/absent", "{files}/docs/guide.md"]}),
         Call("create_directory", {"path": "{files}/made/below"}, tree),
         Call("write_file", {"path": "{files}/made/new.txt", "content": "new: grüße\n"}, tree),
         Call("write_file", {"path": "{files}/notes.txt", "content": "replaced\n"}, tree),
@@ -255,9 +253,7 @@ CALLS: dict[str, list[Call]] = {
             "convert_time",
             {"source_timezone": "Asia/Kathmandu", "time": "16:30", "target_timezone": "America/New_York"},
         ),
-        Call(
-            "convert_time", {"source_timezone": "Asia/Tokyo", "time": "25:00", "target_timezone": "Etc/UTC"}
-        ),
+        Call("convert_time", {"source_timezone": "Asia/Tokyo", "time": "25:00", "target_timezone": "Etc/UTC"}),
         Call("convert_time", {"source_timezone": "Asia/Tokyo"}),
     ],
     "fetch": [

@@ -31,12 +31,7 @@ NODE_SERVERS = (
     "mcp-server-sequential-thinking",
 )
 DATED = 1_714_564_800  # every file's time, and every commit's: 2024-05-01 12:00 UTC
-PLANTED = {"PLANTED_API_KEY": "planted-a1b2c3", "PLANTED_TOKEN": "planted-d4e5f6"}
-"""Variables of a client's own environment that no profile names."""
-
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
 
 
 def missing_node_servers() -> str | None:
@@ -128,16 +123,10 @@ class Server:
         return bool(self.module)
 
     def command(self, runtime: Runtime, place: Place) -> list[str]:
-        program = (
-            [runtime.python, "-m", self.module]
-            if self.module
-            else [str(runtime.node / "node_modules" / ".bin" / self.npm)]
-        )
+        program = [runtime.python, "-m", self.module] if self.module else [str(runtime.node / "node_modules" / ".bin" / self.npm)]
         return [*program, *self.arguments(place)]
 
-    def launch(
-        self, runtime: Runtime, place: Place, *, guarded: bool, profile: str | Path | None = None
-    ) -> Launch:
+    def launch(self, runtime: Runtime, place: Place, *, guarded: bool, profile: str | Path | None = None) -> Launch:
         """Lay the data out afresh and say how to start; `profile` is the shipped one unless named."""
         for path in (place.files, place.home, place.outside):
             shutil.rmtree(path, ignore_errors=True)
@@ -151,7 +140,6 @@ class Server:
                     os.chown(path, runtime.owner, runtime.owner, follow_symlinks=False)
         command = self.command(runtime, place)
         environment = {
-            **PLANTED,
             **self.environment(place),
             "HOME": str(place.home),
             "TZ": "Etc/UTC",
@@ -211,9 +199,7 @@ def git(repository: Path, *words: str) -> str:
         "GIT_AUTHOR_DATE": when,
         "GIT_COMMITTER_DATE": when,
     }
-    done = subprocess.run(
-        ["git", "-C", str(repository), *words], env=environment, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["git", "-C", str(repository), *words], env=environment, check=True, capture_output=True, text=True)
     return done.stdout
 
 
@@ -263,9 +249,7 @@ SERVERS = {
             npm="mcp-server-memory",
             environment=lambda place: {"MEMORY_FILE_PATH": str(place.files / "memory.jsonl")},
         ),
-        Server(
-            "sequential-thinking", "sequential-thinking", lay_nothing, npm="mcp-server-sequential-thinking"
-        ),
+        Server("sequential-thinking", "sequential-thinking", lay_nothing, npm="mcp-server-sequential-thinking"),
         Server(
             "git",
             "git",

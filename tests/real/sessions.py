@@ -285,9 +285,7 @@ class RawSession:
 
 
 @asynccontextmanager
-async def raw_session(
-    launch: Launch, revision: str, person: Person, features: frozenset[str]
-) -> AsyncIterator[RawSession]:
+async def raw_session(launch: Launch, revision: str, person: Person, features: frozenset[str]) -> AsyncIterator[RawSession]:
     """A handshake in plain JSON, then the session."""
     capabilities: Json = {}
     if ELICITATION in features:
@@ -336,7 +334,17 @@ async def raw_session(
 
 @asynccontextmanager
 async def open_session(launch: Launch, mode: Mode, person: Person) -> AsyncIterator[Session]:
-    """A session of any mode."""
+    """A session of any mode; what failed carries what the other side printed."""
+    try:
+        async with _open(launch, mode, person) as session:
+            yield session
+    except Exception as error:
+        error.add_note(launch.log.read_text()[-2000:])
+        raise
+
+
+@asynccontextmanager
+async def _open(launch: Launch, mode: Mode, person: Person) -> AsyncIterator[Session]:
     if mode.sdk:
         async with sdk_client(launch, mode.sdk, person, mode.features) as client:
             yield SdkSession(client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -75,9 +75,7 @@ def compare(server: Server, mode: Mode, stage: Stage) -> None:
     bare = talk(server, mode, calls, stage, guarded=False)
     guarded = talk(server, mode, calls, stage, guarded=True)
 
-    assert {tool["name"] for tool in bare.tools} == {call.tool for call in offered}, (
-        "the table is not complete"
-    )
+    assert {tool["name"] for tool in bare.tools} == {call.tool for call in offered}, "the table is not complete"
     assert guarded.tools == bare.tools
     for (tool, through), (_, direct) in zip(guarded.answers, bare.answers, strict=True):
         assert through == direct, tool
@@ -104,12 +102,14 @@ def test_a_shipped_profile_names_exactly_the_tools_of_the_real_server(server: Se
 
 
 def test_the_environment_of_a_client_stays_out_of_a_server(stage: Stage) -> None:
-    server = SERVERS["everything"]
+    planted = {"PLANTED_API_KEY": "planted-a1b2c3", "NODE_OPTIONS": "--title=planted-d4e5f6"}
+    server = replace(SERVERS["everything"], environment=lambda _: planted)
     calls = [call for call in CALLS["everything"] if call.tool == "get-env"]
     assert len(calls) == 1
     bare = talk(server, MODES["legacy"], calls, stage, guarded=False)
     guarded = talk(server, MODES["legacy"], calls, stage, guarded=True)
-    assert "planted-" in str(bare.answers)
+    for present in ("planted-a1b2c3", "planted-d4e5f6"):
+        assert present in str(bare.answers)
     assert "HOME" in str(guarded.answers)
-    for absent in ("planted-", "PLANTED", "STDIOGUARD"):
+    for absent in ("planted-", "PLANTED", "NODE_OPTIONS", "STDIOGUARD"):
         assert absent not in str(guarded.answers)

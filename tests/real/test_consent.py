@@ -37,9 +37,7 @@ class Session:
     person: Person = field(default_factory=Person)
 
 
-def play(
-    held: Session, calls: list[Call], *, guarded: bool, decisions: list[str] | None = None
-) -> list[tuple[str, bool, Json]]:
+def play(held: Session, calls: list[Call], *, guarded: bool, decisions: list[str] | None = None) -> list[tuple[str, bool, Json]]:
     """Make the calls; for each its tool, whether it left its trace, and its answer."""
     person = held.person
     world = World(held.stage, person)
@@ -120,9 +118,7 @@ SECOND = {"write_file": {"content": "another\n"}, "git_create_branch": {"branch_
 
 
 @pytest.mark.parametrize(("server", "mode", "call"), BOTH_ERAS)
-def test_a_client_that_cannot_ask_gets_a_refusal(
-    server: Server, mode: Mode, call: Call, stage: Stage
-) -> None:
+def test_a_client_that_cannot_ask_gets_a_refusal(server: Server, mode: Mode, call: Call, stage: Stage) -> None:
     mute = replace(mode, features=frozenset())
     [(_, ran, answer)] = play(Session(server, mute, stage), [call], guarded=True)
     assert not ran

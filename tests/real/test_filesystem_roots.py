@@ -30,12 +30,8 @@ def open_with_roots(roots: list[str], stage: Stage, *, guarded: bool) -> tuple[s
                 await anyio.sleep(0.2)  # the server looks at each root before it takes them
                 opened = SdkSession(client)
                 listed = await opened.call("list_allowed_directories", {})
-                outside = await opened.call(
-                    "read_text_file", {"path": str(stage.place.outside / "secret.txt")}
-                )
-                inside = await opened.call(
-                    "read_text_file", {"path": str(stage.place.files / "docs" / "guide.md")}
-                )
+                outside = await opened.call("read_text_file", {"path": str(stage.place.outside / "secret.txt")})
+                inside = await opened.call("read_text_file", {"path": str(stage.place.files / "docs" / "guide.md")})
                 return set(listed["content"][0]["text"].splitlines()[1:]), outside, inside
 
     return anyio.run(session)

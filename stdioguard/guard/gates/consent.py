@@ -44,7 +44,7 @@ def from_client(exchange: Exchange) -> Verdict | None:
         return None
     if not _can_ask(exchange):
         if exchange.era == eras.MODERN:
-            needed = {"requiredCapabilities": {"elicitation": {"form": {}}}}
+            needed: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}
             return Refuse(MISSING_CLIENT_CAPABILITY, rule.origin, _how(exchange, "this client cannot ask"), data=needed)
         return refused(exchange, "this client cannot ask")
     message = prompt(exchange)

@@ -133,7 +133,9 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
             return Refuse(REFUSED, "era.mixed", "the server has shown the other era before")
         if members["protocolVersion"] not in eras.HANDSHAKE_REVISIONS:
             return Refuse(
-                REFUSED, "era.revision", f"the server chose a revision that stdioguard does not know: {members['protocolVersion']!a:.40}"
+                REFUSED,
+                "era.revision",
+                f"the server chose a revision that stdioguard does not know: {members['protocolVersion']!a:.40}",
             )
         state.era, state.phase, state.revision = eras.HANDSHAKE, ANSWERED, members["protocolVersion"]
     elif call.method == "server/discover":

@@ -64,7 +64,9 @@ def _check_meta(params: dict[str, Any]) -> Verdict | None:
         if key.casefold().startswith(eras.OWN_META_PREFIX):
             del meta[key]
         elif _is_reserved(key) and key not in eras.RESERVED_META:
-            return Refuse(MALFORMED, "methods.meta", f"_meta key {key!a:.80} is in the protocol's name space and not in the protocol")
+            return Refuse(
+                MALFORMED, "methods.meta", f"_meta key {key!a:.80} is in the protocol's name space and not in the protocol"
+            )
     token = meta.get("progressToken")
     if "progressToken" in meta and type(token) is not str and type(token) is not int:
         return Refuse(MALFORMED, "methods.meta", "progressToken is a string or an integer")

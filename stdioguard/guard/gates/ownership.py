@@ -108,7 +108,7 @@ def from_server(exchange: Exchange) -> Verdict | None:
 
 
 def _progress(state: State, params: dict[str, Any]) -> Verdict | None:
-    token = params.get("progressToken")
+    token: Any = params.get("progressToken")
     owned = type(token) in (str, int) and (
         any(call.token is not None and call.token == token for call in state.calls.values())
         or any(task_token is not None and task_token == token for task_token in state.client_tasks.values())
@@ -117,13 +117,13 @@ def _progress(state: State, params: dict[str, Any]) -> Verdict | None:
         return Refuse(REFUSED, "ids.progress", "no request of the client's has this progress token")
     progress = params.get("progress")
     reported = state.reported.get(token)
-    if reported is not None and type(progress) in (int, float) and progress <= reported:
+    if reported is not None and isinstance(progress, int | float) and progress <= reported:
         return Refuse(REFUSED, "progress.order", "progress only goes up, and the guard has reported more")
     return None
 
 
 def _cancelled_by_server(state: State, params: dict[str, Any]) -> Verdict | None:
-    target = params.get("requestId")
+    target: Any = params.get("requestId")
     if type(target) in (str, int):
         own = state.by_server_id.pop(target, None)
         if own is not None:
@@ -168,4 +168,3 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     if call.method == "subscriptions/listen" and type(meta) is dict and eras.META_SUBSCRIPTION in meta:
         meta[eras.META_SUBSCRIPTION] = call.id
     return None
-
