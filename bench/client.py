@@ -140,9 +140,7 @@ class Client:
         texts: dict[int, str] = {}
         lines: list[bytes] = []
         for number in range(count):
-            request_id, line = self.request(
-                "tools/call", {"name": "echo", "arguments": {"text": f"call {number}"}}
-            )
+            request_id, line = self.request("tools/call", {"name": "echo", "arguments": {"text": f"call {number}"}})
             texts[request_id] = f"call {number}"
             lines.append(line)
         start = time.perf_counter()

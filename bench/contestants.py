@@ -35,6 +35,8 @@ class Contestant:
     """What stands before the server's command; PROFILE in it is filled for each server."""
     missing: str = ""
     """Why it cannot run here; empty when it can."""
+    version: str = ""
+    """Its name and version, for the report."""
     patience: int = 1
     """Counts are divided by this for a contestant that would take all of the benchmark's time."""
 
@@ -48,28 +50,28 @@ class Contestant:
         return [*prefix, *server.command]
 
 
-BENCH_SERVER = Server(
-    "bench server", (sys.executable, "-I", str(HERE / "server.py")), str(HERE / "bench.toml")
-)
+BENCH_SERVER = Server("bench server", (sys.executable, "-I", str(HERE / "server.py")), str(HERE / "bench.toml"))
 
 
 def contestants(fastmcp_python: str) -> list[Contestant]:
     """Return the four contestants in the order of the table; what is not installed says so."""
-    relay = (sys.executable, "-I", str(HERE / "relay.py"))
-    fastmcp = (fastmcp_python, "-I", str(HERE / "fastmcp_proxy.py"))
     guard = _guard_command()
+    guard_version = _output(guard, "--version")
+    fastmcp_version = _output(fastmcp_python, "-I", "-c", "import fastmcp; print('fastmcp', fastmcp.__version__)")
     return [
         Contestant("bare"),
-        Contestant("relay", relay),
+        Contestant("relay", (sys.executable, "-I", str(HERE / "relay.py"))),
         Contestant(
             "guard",
             (guard, "run", "--profile", PROFILE, "--"),
-            missing="" if _succeeds(guard, "run", "--help") else "not installed",
+            missing="" if guard_version else "not installed",
+            version=guard_version,
         ),
         Contestant(
             "fastmcp",
-            fastmcp,
-            missing="" if _succeeds(fastmcp_python, "-I", "-c", "import fastmcp") else "not installed",
+            (fastmcp_python, "-I", str(HERE / "fastmcp_proxy.py")),
+            missing="" if fastmcp_version else "not installed",
+            version=fastmcp_version,
             patience=10,
         ),
     ]
@@ -93,8 +95,10 @@ def _guard_command() -> str:
     return str(beside) if beside.exists() else shutil.which("stdioguard") or "stdioguard"
 
 
-def _succeeds(*command: str) -> bool:
+def _output(*command: str) -> str:
+    """Return what `command` prints, or nothing where it cannot run."""
     try:
-        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
-    except OSError:
-        return False
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -8,7 +8,6 @@ import platform
 import statistics
 import subprocess
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,8 @@ class Results:
     """Contestants in the order of the columns."""
     missing: dict[str, str] = field(default_factory=dict)
     """Contestants that cannot run here, and why."""
+    versions: list[str] = field(default_factory=list)
+    """Names and versions of what is compared."""
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
     """(row, contestant) -> what went wrong; there are no figures for it then."""
     rounds: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
@@ -94,9 +95,7 @@ def _spread(values: list[float], unit: str) -> str:
 
 def _duration(seconds: float) -> str:
     value = seconds * 1000
-    return (
-        f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms" if value >= 1 else f"{value * 1000:.0f} µs"
-    )
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms" if value >= 1 else f"{value * 1000:.0f} µs"
 
 
 def _table(rows: list[list[str]]) -> str:
@@ -228,7 +227,7 @@ def _budgets(results: Results) -> Iterator[list[str]]:
     yield ["locked package against `npx -y`, `uvx`", "faster", "not measured: nothing is locked yet", ""]
 
 
-def _machine() -> str:
+def _machine(versions: list[str]) -> str:
     """Describe the machine in one paragraph."""
     cpu = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -238,16 +237,10 @@ def _machine() -> str:
     elif platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         cpu = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or cpu
-    versions = []
-    for package in ("stdioguard", "fastmcp", "mcp", "msgspec"):
-        try:
-            versions.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"{platform.python_implementation()} {platform.python_version()};\n{', '.join(versions)}. "
+        f"{platform.python_implementation()} {platform.python_version()};\n{', '.join(versions) or 'no versions known'}. "
         f"Load average at the end, with the benchmark's own: {load}."
     )
 
@@ -262,7 +255,7 @@ def render(results: Results, *, quick: bool, took: float) -> str:
         f"Printed by `{command}` on {today} in {took:.0f} s. How each figure is measured, and how noise is\n"
         "kept out, is at the top of `bench/session.py`. Only ratios and differences within one run mean\n"
         "anything. In brackets: the range of the middle half of the rounds.\n\n"
-        f"Machine: {_machine()}\n\n"
+        f"Machine: {_machine(results.versions)}\n\n"
         f"## Figures\n\n{_table(list(_figures(results)))}\n"
         + (f"Failed:\n\n{failures}\n" if failures else "")
         + f"## Budgets\n\n{_table(list(_budgets(results)))}"

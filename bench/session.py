@@ -42,8 +42,9 @@ memory      Resident size (RSS) of the proxy and its helper processes, without t
             handshake, `tools/list` and 1,000 calls, and again after 100,000 more. *No growth* allows 1 MB,
             ten bytes a call: less than the smallest Python object, so one object kept for each call fails.
 
-Each row of calls has sessions of its own. FastMCP's proxy does a tenth of the calls in each round, since it
-would take most of the time otherwise.
+Each row of calls is measured in several sessions of its own, opened and closed in between: where a process's
+memory happens to lie moves a small call by microseconds for as long as that process lives. FastMCP's proxy does
+a tenth of the calls in each round, since it would take most of the time otherwise.
 """
 
 from __future__ import annotations
@@ -75,25 +76,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """How often each thing is measured; (rounds, calls in a round) where there are two numbers."""
+    """How often each thing is measured: (sessions, rounds in each, calls in a round) where there are three numbers."""
 
     startup: int = 15
-    startup_real: int = 5
-    small: tuple[int, int] = (30, 100)
-    pipelined: tuple[int, int] = (7, 5_000)
-    large: tuple[int, int] = (12, 20)
-    huge: tuple[int, int] = (7, 2)
+    startup_real: int = 7
+    small: tuple[int, int, int] = (6, 8, 100)
+    pipelined: tuple[int, int, int] = (3, 4, 5_000)
+    large: tuple[int, int, int] = (3, 5, 20)
+    huge: tuple[int, int, int] = (3, 3, 2)
     memory: int = 100_000
 
 
 FULL = Plan()
 QUICK = Plan(
     startup=5,
-    startup_real=1,
-    small=(12, 50),
-    pipelined=(3, 2_000),
-    large=(5, 10),
-    huge=(3, 1),
+    startup_real=2,
+    small=(3, 4, 50),
+    pipelined=(2, 3, 2_000),
+    large=(2, 3, 10),
+    huge=(2, 2, 1),
     memory=20_000,
 )
 
@@ -135,19 +136,20 @@ class Bench:
                     self.results.add(row, contestant.name, [first])
                     self.results.add(f"first tools/list, {server.title}", contestant.name, [second])
 
-    def measure_calls(self, row: str, rounds: int, calls: int, block: Block) -> None:
-        """Measure `rounds` of `block` in one live session for each contestant."""
-        with contextlib.ExitStack() as stack:
-            clients: dict[str, Client] = {}
-            for _, contestant in self.turns(row, 1):
-                with self.attempt(row, contestant, 60):
-                    client = stack.enter_context(self.session(contestant))
-                    block(client, contestant.share(min(calls, 200)))
-                    clients[contestant.name] = client
-            for _, contestant in self.turns(row, rounds):
-                with self.attempt(row, contestant, 120):
-                    samples = block(clients[contestant.name], contestant.share(calls))
-                    self.results.add(row, contestant.name, samples)
+    def measure_calls(self, row: str, sessions: int, rounds: int, calls: int, block: Block) -> None:
+        """Measure `rounds` of `block` in each of `sessions` live sessions of every contestant."""
+        for _ in range(sessions):
+            with contextlib.ExitStack() as stack:
+                clients: dict[str, Client] = {}
+                for _, contestant in self.turns(row, 1):
+                    with self.attempt(row, contestant, 60):
+                        client = stack.enter_context(self.session(contestant))
+                        block(client, contestant.share(min(calls, 200)))
+                        clients[contestant.name] = client
+                for _, contestant in self.turns(row, rounds):
+                    with self.attempt(row, contestant, 120):
+                        samples = block(clients[contestant.name], contestant.share(calls))
+                        self.results.add(row, contestant.name, samples)
 
     def measure_memory(self, calls: int) -> None:
         """Measure the proxies' resident memory before and after many small calls."""
@@ -228,16 +230,12 @@ def one_core() -> Iterator[None]:
 
 def _environment(home: str) -> dict[str, str]:
     """Return our environment without what changes how Python starts; the guard gets a private home."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STDIOGUARD_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STDIOGUARD_"))}
     return kept | {"STDIOGUARD_HOME": home, "FASTMCP_CHECK_FOR_UPDATES": "off"}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="bench.session", description="Compare a guarded session with its peers."
-    )
+    parser = argparse.ArgumentParser(prog="bench.session", description="Compare a guarded session with its peers.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: half a minute instead of three")
     parser.add_argument(
         "--only",
@@ -246,9 +244,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"some of {','.join(NAMES)}; bare is always in",
     )
     parser.add_argument("--write", action="store_true", help="put the result in bench/RESULTS.md as well")
-    parser.add_argument(
-        "--fastmcp-python", metavar="PYTHON", default=sys.executable, help="an interpreter that has fastmcp"
-    )
+    parser.add_argument("--fastmcp-python", metavar="PYTHON", default=sys.executable, help="an interpreter that has fastmcp")
     arguments = parser.parse_args(argv)
     arguments.only = set(arguments.only.split(",")) | {"bare"}
     if unknown := arguments.only - set(NAMES):
@@ -263,6 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = [one for one in contestants(arguments.fastmcp_python) if one.name in arguments.only]
     results = Results(names=[one.name for one in chosen])
     results.missing = {one.name: one.missing for one in chosen if one.missing}
+    results.versions = [one.version for one in chosen if one.version]
     gc.disable()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stdioguard-bench-") as home:

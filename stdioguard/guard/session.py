@@ -213,7 +213,7 @@ class Session:
         else:
             # An id that is in use cannot be answered: its one answer belongs to the other request.
             answer_to = None if verdict.rule == "ids.in-use" else message.id
-            self._answer(Response(answer_to, error=_error(verdict.code, verdict.rule, verdict.text, verdict.data)))
+            self._answer(Response(answer_to, error=_refusal(verdict)))
 
     def _client_response(self, response: Response) -> None:
         state = self.state
@@ -231,7 +231,7 @@ class Session:
             refusal = self._check_client_result(pending, response.result)
             if refusal is not None:
                 self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.text)
-                self._tell_server(Response(pending.id, error=_error(refusal.code, refusal.rule, refusal.text)))
+                self._tell_server(Response(pending.id, error=_refusal(refusal)))
                 return
         self._note(_CLIENT, "response", "forward", pending.method, response.id)
         self._tell_server(Response(pending.id, result=response.result, error=response.error))
@@ -262,7 +262,7 @@ class Session:
             refusal = verdict if isinstance(verdict, Refuse) else Refuse(REFUSED, "gate", "refused")
             self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.text)
             if isinstance(message, Request) and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
-                self._tell_server(Response(message.id, error=_error(refusal.code, refusal.rule, refusal.text)))
+                self._tell_server(Response(message.id, error=_refusal(refusal)))
             return
         self._note_message(_SERVER, "forward", message)
         if isinstance(message, Request):
@@ -486,8 +486,13 @@ def _outcome(response: Response) -> str:
     return "tool-error" if members.get("isError") is True else str(members.get("resultType", "complete"))[:40]
 
 
-def _error(code: int, rule: str, text: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"code": code, "message": f"stdioguard: {text}", "data": {"code": code, "rule": rule, **(data or {})}}
+def _refusal(verdict: Refuse) -> dict[str, Any]:
+    data = {"code": verdict.code, "rule": verdict.rule, **verdict.data}
+    return {"code": verdict.protocol_code, "message": f"stdioguard: {verdict.text}", "data": data}
+
+
+def _error(code: int, rule: str, text: str) -> dict[str, Any]:
+    return _refusal(Refuse(code, rule, text))
 
 
 def _refused_result(verdict: Refuse, era: str) -> dict[str, Any]:

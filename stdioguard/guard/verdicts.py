@@ -12,6 +12,7 @@ REFUSED = -31002
 MALFORMED = -31003
 LIMIT = -31004
 # The specification's own codes, where a client must be told in the protocol's words (2026-07-28, basic#error-codes).
+METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 MISSING_CLIENT_CAPABILITY = -32021
@@ -21,14 +22,25 @@ UNSUPPORTED_VERSION = -32022
 class Refuse:
     """Do not pass the message on. A request is answered, anything else is dropped; the record has the reason.
 
-    `rule` names what decided, in the words of the profile or of the protocol; `text` says why and what would allow it.
+    `rule` names what decided, in the words of the profile or of the protocol; `text` says why and what would allow it. `code` is
+    one of the guard's; `protocol_code` the specification's for the same thing, where it has one that clients act on.
     `as_result` marks a refused tool call: a model reads results, so it gets one with `isError`.
     """
 
-    __slots__ = ("as_result", "code", "data", "rule", "text")
+    __slots__ = ("as_result", "code", "data", "protocol_code", "rule", "text")
 
-    def __init__(self, code: int, rule: str, text: str, *, as_result: bool = False, data: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        rule: str,
+        text: str,
+        *,
+        as_result: bool = False,
+        protocol_code: int | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
         self.code = code
+        self.protocol_code = protocol_code or code
         self.rule = rule
         self.text = text
         self.as_result = as_result

@@ -211,7 +211,7 @@ async def test_trigger_prompt_change(ctx: Context, params: Any) -> Any:
 @tool("Needs a client that samples.")
 async def test_missing_capability(ctx: Context, params: Any) -> Any:
     if not ctx.session.check_client_capability(types.ClientCapabilities(sampling=types.SamplingCapability())):
-        needed = {"requiredCapabilities": {"sampling": {}}}
+        needed: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
         raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "This tool needs sampling", needed)
     return content("The client samples.")
 

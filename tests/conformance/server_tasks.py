@@ -76,7 +76,7 @@ def declared(ctx: Context) -> bool:
 
 def require(ctx: Context) -> None:
     if not declared(ctx):
-        needed = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
         raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "This needs the tasks extension", needed)
 
 

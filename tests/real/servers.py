@@ -92,7 +92,9 @@ class Runtime:
         if self.owner is None:
             return command
         user = str(self.owner)
-        return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--", *command]
+        # setpriv keeps root's capabilities until its own exec, which thus opens what the user could not:
+        # only the exec after that one is the user's.
+        return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--", "env", *command]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,19 @@ import pytest
 from mcp import Client, MCPError
 
 from .servers import PROFILES, SERVERS
-from .sessions import EVERY_FEATURE, Json, Person, RawSession, plain, raw_session, sdk_client
+from .sessions import (
+    ELICITATION,
+    EVERY_FEATURE,
+    LINKS,
+    ROOTS,
+    SAMPLING,
+    Json,
+    Person,
+    RawSession,
+    plain,
+    raw_session,
+    sdk_client,
+)
 from .settle import settle
 
 if TYPE_CHECKING:
@@ -60,6 +72,8 @@ class Feature:
     talk: Callable[[Client, Person], Awaitable[Any]]
     tool: str = ""
     """For what the server asks of the client: the tool that makes it ask."""
+    declares: frozenset[str] = frozenset({ELICITATION})
+    """What the client says that it can do; the server lives on until all that it asks for is answered."""
 
 
 async def list_resources(client: Client, _: Person) -> Any:
@@ -167,21 +181,22 @@ FEATURES = {
     "completing a prompt": Feature(complete_prompt),
     "completing a template": Feature(complete_template),
     "logging": Feature(set_level),
-    "sampling": Feature(sample, "trigger-sampling-request"),
+    "sampling": Feature(sample, "trigger-sampling-request", frozenset({ELICITATION, SAMPLING})),
     "elicitation": Feature(elicit, "trigger-elicitation-request"),
-    "elicitation of a link": Feature(elicit_link, "trigger-url-elicitation"),
-    "roots": Feature(list_roots, "get-roots-list"),
+    "elicitation of a link": Feature(elicit_link, "trigger-url-elicitation", frozenset({ELICITATION, LINKS})),
+    "roots": Feature(list_roots, "get-roots-list", frozenset({ROOTS})),
 }
 
 
 def hold(feature: Feature, stage: Stage, *, guarded: bool, profile: Path | None = None) -> tuple[Any, Person]:
     """The conversation's outcome: a value, or `{"error": ...}`."""
+    features = EVERY_FEATURE if profile else feature.declares
     launch = stage.start(EVERYTHING, guarded=guarded, profile=profile)
     person = Person(roots=[str(stage.place.files)])
 
     async def session() -> Any:
         with anyio.fail_after(LONGEST):
-            async with sdk_client(launch, "legacy", person) as client:
+            async with sdk_client(launch, "legacy", person, features) as client:
                 try:
                     return settle(await feature.talk(client, person))
                 except MCPError as error:
@@ -215,6 +230,7 @@ def test_a_feature_that_is_not_granted_is_refused(name: str, stage: Stage, close
 def test_only_granted_features_are_announced(stage: Stage, closed: Path) -> None:
 
     def announced(*, guarded: bool, profile: Path | None = None) -> tuple[Json, set[str], set[str]]:
+        """Capabilities, tools, and the methods of all that the server sends by itself."""
         launch = stage.start(EVERYTHING, guarded=guarded, profile=profile)
 
         async def session() -> tuple[Json, set[str], set[str]]:
@@ -222,20 +238,20 @@ def test_only_granted_features_are_announced(stage: Stage, closed: Path) -> None
                 async with raw_session(launch, "2025-11-25", Person(), EVERY_FEATURE) as raw:
                     tools = {tool["name"] for tool in await raw.list_tools()}
                     await anyio.sleep(A_MOMENT)  # its first roots/list comes on a timer
-                    asked = {frame["method"] for frame in raw.frames if "method" in frame and "id" in frame}
-                    return raw.welcome["capabilities"], tools, asked
+                    sent = {frame["method"] for frame in raw.frames if "method" in frame}
+                    return raw.welcome["capabilities"], tools, sent
 
         return anyio.run(session)
 
-    bare, bare_tools, bare_asked = announced(guarded=False)
-    granted, granted_tools, granted_asked = announced(guarded=True)
-    assert (granted, granted_tools, granted_asked) == (bare, bare_tools, bare_asked)
+    bare, bare_tools, bare_sent = announced(guarded=False)
+    granted, granted_tools, granted_sent = announced(guarded=True)
+    assert (granted, granted_tools, granted_sent) == (bare, bare_tools, bare_sent)
     assert {"resources", "prompts", "completions", "logging", "tasks", "tools"} <= set(bare)
-    assert "roots/list" in bare_asked
+    assert bare_sent == {"roots/list", "notifications/message", "notifications/tools/list_changed"}
 
-    refused, refused_tools, refused_asked = announced(guarded=True, profile=closed)
+    refused, refused_tools, refused_sent = announced(guarded=True, profile=closed)
     assert set(refused) == {"tools"}
-    assert refused_asked == set()
+    assert refused_sent == {"notifications/tools/list_changed"}
     assert bare_tools - refused_tools == {
         "get-roots-list",
         "trigger-elicitation-request",
@@ -277,7 +293,7 @@ def test_progress_is_part_of_a_call(profile: str, stage: Stage, closed: Path) ->
 
         async def session() -> None:
             with anyio.fail_after(LONGEST):
-                async with sdk_client(launch, "legacy", Person()) as client:
+                async with sdk_client(launch, "legacy", Person(), frozenset()) as client:
                     arguments = {"duration": 0.3, "steps": 3}
                     await client.call_tool("trigger-long-running-operation", arguments, progress_callback=progress)
                     # The last step and the answer leave the server together.
@@ -315,6 +331,29 @@ def test_a_cancelled_call_is_not_answered(revision: str, stage: Stage) -> None:
     bare = answered(guarded=False)
     assert bare[:2] == (True, False)
     assert answered(guarded=True) == bare
+
+
+def test_the_memory_graph_can_be_watched_as_a_resource(stage: Stage) -> None:
+    def watch(*, guarded: bool) -> list[Json]:
+        launch = stage.start(SERVERS["memory"], guarded=guarded)
+        person = Person()
+        uri = "memory://knowledge-graph"
+        updated = "notifications/resources/updated"
+
+        async def session() -> list[Json]:
+            with anyio.fail_after(LONGEST):
+                async with sdk_client(launch, "legacy", person) as client:
+                    listed = plain(await client.list_resources())
+                    await client.subscribe_resource(uri)
+                    await client.call_tool("delete_entities", {"entityNames": ["Engine"]})
+                    await until(lambda: bool(said(person, updated)))
+                    return [listed, plain(await client.read_resource(uri)), *said(person, updated)]
+
+        return anyio.run(session)
+
+    bare = watch(guarded=False)
+    assert "Engine" not in str(bare[1])
+    assert watch(guarded=True) == bare
 
 
 async def run_task(raw: RawSession) -> list[Json]:

@@ -45,7 +45,8 @@ def from_client(exchange: Exchange) -> Verdict | None:
     if not _can_ask(exchange):
         if exchange.era == eras.MODERN:
             needed: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}
-            return Refuse(MISSING_CLIENT_CAPABILITY, rule.origin, _how(exchange, "this client cannot ask"), data=needed)
+            text = _how(exchange, "this client cannot ask")
+            return Refuse(REFUSED, rule.origin, text, protocol_code=MISSING_CLIENT_CAPABILITY, data=needed)
         return refused(exchange, "this client cannot ask")
     message = prompt(exchange)
     if exchange.era != eras.MODERN:

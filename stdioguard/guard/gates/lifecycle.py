@@ -39,7 +39,12 @@ def from_client(exchange: Exchange) -> Verdict | None:
         if message.method == "initialize":
             # The code that tells a dual-era client to go on in this era instead of giving up.
             return _unsupported(message.params.get("protocolVersion"))
-        return Refuse(MALFORMED, "era.envelope", f"a {eras.MODERN_REVISION} request names its revision in _meta")
+        return Refuse(
+            MALFORMED,
+            "era.envelope",
+            f"a {eras.MODERN_REVISION} request names its revision in _meta",
+            protocol_code=INVALID_PARAMS,
+        )
     if revision is not None:
         return Refuse(MALFORMED, "era.mixed", f"only {eras.MODERN_REVISION} requests name a revision in _meta")
     return _handshake(exchange)
@@ -49,11 +54,12 @@ def _modern_request(exchange: Exchange, revision: str) -> Verdict | None:
     message, state = exchange.message, exchange.state
     if state.era == eras.HANDSHAKE or state.phase != NEW:
         return Refuse(REFUSED, "era.mixed", f"this session began with initialize; it takes no {eras.MODERN_REVISION} requests")
-    if revision != eras.MODERN_REVISION:
+    if revision != eras.MODERN_REVISION or message.method == "initialize":
         return _unsupported(revision)
     capabilities = message.params["_meta"].get(eras.META_CAPABILITIES)
     if type(capabilities) is not dict:
-        return Refuse(INVALID_PARAMS, "era.envelope", f"_meta lacks {eras.META_CAPABILITIES}, an object")
+        text = f"_meta lacks {eras.META_CAPABILITIES}, an object"
+        return Refuse(MALFORMED, "era.envelope", text, protocol_code=INVALID_PARAMS)
     exchange.era, exchange.revision = eras.MODERN, revision
     exchange.capabilities = dict(capabilities)
     if message.method != "server/discover":
@@ -63,7 +69,8 @@ def _modern_request(exchange: Exchange, revision: str) -> Verdict | None:
 
 def _unsupported(requested: Any) -> Refuse:
     data = {"supported": [eras.MODERN_REVISION], "requested": requested if type(requested) is str else ""}
-    return Refuse(UNSUPPORTED_VERSION, "era.revision", f"this session speaks {eras.MODERN_REVISION} only", data=data)
+    text = f"this session speaks {eras.MODERN_REVISION} only"
+    return Refuse(REFUSED, "era.revision", text, protocol_code=UNSUPPORTED_VERSION, data=data)
 
 
 def _handshake(exchange: Exchange) -> Verdict | None:

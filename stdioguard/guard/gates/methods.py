@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stdioguard.guard.verdicts import MALFORMED, REFUSED, Refuse
+from stdioguard.guard.verdicts import INVALID_PARAMS, MALFORMED, METHOD_NOT_FOUND, REFUSED, Refuse
 from stdioguard.wire import eras
 from stdioguard.wire.messages import Request
 
@@ -32,24 +32,30 @@ def _check(exchange: Exchange, table: dict[str, eras.Method]) -> Verdict | None:
     message = exchange.message
     method = table.get(message.method)
     if method is None:
-        return Refuse(REFUSED, "methods.unknown", f"no message {message.method!a:.80} is sent in this direction")
+        return _absent("unknown", f"no message {message.method!a:.80} is sent in this direction")
     revision = exchange.revision
     # Before `initialize` is answered there is no revision; lifecycle lets only messages pass that all handshake revisions have.
     if revision is not None and revision not in method.revisions:
-        return Refuse(REFUSED, f"methods.{method.name}", f"{method.name} does not exist in revision {revision}")
+        return _absent(method.name, f"{method.name} does not exist in revision {revision}")
     if revision is None and eras.HANDSHAKE_REVISIONS[0] not in method.revisions:
-        return Refuse(REFUSED, f"methods.{method.name}", f"{method.name} does not exist in a handshake session")
+        return _absent(method.name, f"{method.name} does not exist in a handshake session")
     params = message.params
+    if revision != "2025-11-25" and "task" in method.params:
+        # Elsewhere the member means nothing and peers ignore it (SEP-2663): the call is a plain one, so let it look like one.
+        params.pop("task", None)
     unknown = params.keys() - method.params
-    if "task" in params and revision != "2025-11-25":
-        unknown = unknown | {"task"}
     if revision != eras.MODERN_REVISION:
         unknown = unknown | (params.keys() & _MODERN_PARAMS if method.name != "tasks/update" else set())
     if unknown:
-        return Refuse(MALFORMED, "methods.params", f"{method.name} has no parameter {min(unknown)!a:.80}")
+        text = f"{method.name} has no parameter {min(unknown)!a:.80}"
+        return Refuse(MALFORMED, "methods.params", text, protocol_code=INVALID_PARAMS)
     if "_meta" in params:
         return _check_meta(params)
     return None
+
+
+def _absent(name: str, text: str) -> Refuse:
+    return Refuse(REFUSED, f"methods.{name}", text, protocol_code=METHOD_NOT_FOUND)
 
 
 def _check_meta(params: dict[str, Any]) -> Verdict | None:

@@ -8,7 +8,7 @@ asked for, once. The questions themselves are requests to the client and pass un
 from __future__ import annotations
 
 from stdioguard.guard.gates import capabilities, roots
-from stdioguard.guard.verdicts import MALFORMED, REFUSED, Refuse
+from stdioguard.guard.verdicts import INVALID_PARAMS, MALFORMED, REFUSED, Refuse
 from stdioguard.wire import eras, strict_json
 
 TYPE_CHECKING = False
@@ -39,15 +39,12 @@ def from_client(exchange: Exchange) -> Verdict | None:
     params = message.params
     sealed = params.pop("requestState", None)
     responses = params.pop("inputResponses", None)
-    if exchange.era != eras.MODERN or message.method not in eras.INPUT_REQUIRED_METHODS:
-        if responses is not None:
-            params["inputResponses"] = _cut(state, responses)
-        return None
+    if responses is not None and (type(responses) is not dict or not all(type(answer) is dict for answer in responses.values())):
+        return Refuse(MALFORMED, "rounds.responses", "inputResponses is an object of objects", protocol_code=INVALID_PARAMS)
     if sealed is None:
-        # Answers without a question. The server never sees them; if it has a question it will ask.
+        # Answers that come unasked, or to a task's questions: a client may know what a server will want.
+        _answers(state, params, responses or {})
         return None
-    if responses is not None and type(responses) is not dict:
-        return Refuse(MALFORMED, "rounds.responses", "inputResponses is an object")
     if type(sealed) is not str:
         return Refuse(MALFORMED, "rounds.state", "requestState is a string")
     try:
@@ -61,9 +58,7 @@ def from_client(exchange: Exchange) -> Verdict | None:
     if kept["asked"] == "person":
         return _decided(exchange, responses.get(CONSENT_KEY))
     exchange.approved = kept["approved"]
-    answered = {key: responses[key] for key in kept["keys"] if key in responses}
-    if answered:
-        params["inputResponses"] = _cut(state, answered)
+    _answers(state, params, {key: responses[key] for key in kept["keys"] if key in responses})
     if kept["inner"] is not None:
         params["requestState"] = kept["inner"]
     return None
@@ -78,14 +73,18 @@ def _decided(exchange: Exchange, answer: Any) -> Verdict | None:
     return None
 
 
-def _cut(state: State, responses: Any) -> Any:
-    """Cut every answer that names roots, whatever key it is under."""
-    if type(responses) is not dict:
-        return {}
-    for answer in responses.values():
-        if type(answer) is dict and type(answer.get("roots")) is list:
-            answer["roots"] = roots.cut(state, answer["roots"])
-    return responses
+def _answers(state: State, params: dict[str, Any], responses: dict[str, Any]) -> None:
+    """Put back the answers that the server may have: of a kind that the profile grants, roots cut, none under the guard's key."""
+    kept = {}
+    for key, answer in responses.items():
+        kind = "roots" if "roots" in answer else "elicitation" if "action" in answer else "sampling"
+        if key.casefold().startswith(OWN_PREFIX) or not state.policy.grants(kind) or eras.imitation(answer) is not None:
+            continue
+        if "roots" in answer:
+            answer["roots"] = roots.cut(state, answer["roots"]) if type(answer["roots"]) is list else []
+        kept[key] = answer
+    if kept:
+        params["inputResponses"] = kept
 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:

@@ -7,7 +7,8 @@ allowlist and consent like any other; what `tasks/result` brings is the result o
 from __future__ import annotations
 
 from stdioguard.guard.gates.capabilities import refusal
-from stdioguard.guard.verdicts import INVALID_PARAMS, LIMIT, MALFORMED, Refuse
+from stdioguard.guard.verdicts import INVALID_PARAMS, LIMIT, MALFORMED, MISSING_CLIENT_CAPABILITY, REFUSED, Refuse
+from stdioguard.wire import eras
 from stdioguard.wire.messages import Request
 
 TYPE_CHECKING = False
@@ -23,7 +24,16 @@ MAX_TASKS = 1024
 
 def from_client(exchange: Exchange) -> Verdict | None:
     """Check that a client's message is about its own task."""
+    if exchange.era == eras.MODERN and exchange.message.method.startswith("tasks/") and not _declares(exchange.capabilities):
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {eras.TASKS_EXTENSION: {}}}}
+        text = f"the request does not declare {eras.TASKS_EXTENSION}"
+        return Refuse(REFUSED, "capabilities.tasks", text, protocol_code=MISSING_CLIENT_CAPABILITY, data=needed)
     return _check(exchange, exchange.state.client_tasks, exchange.state.server_tasks)
+
+
+def _declares(capabilities: dict[str, Any]) -> bool:
+    extensions = capabilities.get("extensions")
+    return type(extensions) is dict and eras.TASKS_EXTENSION in extensions
 
 
 def from_server(exchange: Exchange) -> Verdict | None:
@@ -45,7 +55,7 @@ def _check(exchange: Exchange, own: dict[str, Any], others: dict[str, Any]) -> V
         # Requests go from the owner of a task to the side that runs it; notifications come back.
         known = own if type(message) is Request else others
         if type(params["taskId"]) is not str or params["taskId"] not in known:
-            return Refuse(INVALID_PARAMS, "tasks.taskId", "no such task")
+            return Refuse(REFUSED, "tasks.taskId", "no such task", protocol_code=INVALID_PARAMS)
     return None
 
 
