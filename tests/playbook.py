@@ -6,8 +6,8 @@
     talk << result(content=[])                  # the server answers what it was asked last
     assert talk.client_got()["result"] == ...
 
-A `Playbook` opens the session the way its revision does: `initialize` and `notifications/initialized`, or, in 2026-07-28, nothing: there
-every request carries its envelope, which `>>` adds.
+A `Playbook` opens the session the way its revision does: `initialize` and `notifications/initialized`, or, in 2026-07-28, a
+`server/discover`; there every request carries its envelope, which `>>` adds.
 """
 
 from __future__ import annotations
@@ -148,10 +148,13 @@ class Playbook:
         self._to_server: list[dict[str, Any]] = []
         self._ids = 100
         self.last_wire_id: Any = None
-        if opened and not self.modern:
+        if opened and self.modern:
+            self >> request("server/discover")
+            self << result(resultType="complete", supportedVersions=[MODERN], capabilities=SERVER_CAPABILITIES)
+        elif opened:
             self.initialize()
             self >> notification("notifications/initialized")
-            self.flush()
+        self.flush()
 
     def initialize(self) -> None:
         """Shake hands, and forget what was said."""

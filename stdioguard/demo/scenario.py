@@ -200,14 +200,9 @@ class _Run:
             await pipe.send(_line(id=1, method="initialize", params=hello))
             await pipe.answer(1)
             await pipe.send(_line(method="notifications/initialized"))
-            # To JSON a carriage return is white space, so this is one notification. The SDK's server ends a line there.
-            call = _line(id=2, method="tools/call", params={"name": "delete_note", "arguments": {"name": "travel"}})
-            around = _line(method="notifications/roots/list_changed", params={"_meta": {"x": 0}})
-            await pipe.send(around.replace("0", f"\r{call}\r"))
+            await pipe.send(smuggled("travel"))
             self.seen["smuggled"] = await self._settled("travel", pipe, 3)
-            # Which of the two counts? The server takes the last; a guard that forwards what it got may have read the first.
-            harmless = _line(id=4, method="tools/call", params={"name": "read_note", "arguments": {"name": "family"}})
-            await pipe.send(harmless.replace('"read_note"', '"read_note","name":"delete_note"'))
+            await pipe.send(doubled("family"))
             self.seen["doubled"] = await self._settled("family", pipe, 5)
 
     async def _settled(self, note: str, pipe: _Pipe, id_: int) -> str:
@@ -262,6 +257,21 @@ class _Pipe:
             message: dict[str, Any] = json.loads(await self._stdout.receive_until(b"\n", _MAX_ANSWER))
             if message.get("id") == id_ and "method" not in message:
                 return message
+
+
+def smuggled(note: str) -> str:
+    """Return a notification that holds the deletion of `note` between two carriage returns.
+
+    To JSON they are white space, so this is one notification. The SDK's server ends a line there, and reads three.
+    """
+    call = _line(id=2, method="tools/call", params={"name": "delete_note", "arguments": {"name": note}})
+    return _line(method="notifications/roots/list_changed", params={"_meta": {"x": None}}).replace("null", f"\r{call}\r")
+
+
+def doubled(note: str) -> str:
+    """Return a call that names two tools. The SDK's server takes the last; a guard may have read the first."""
+    call = _line(id=4, method="tools/call", params={"name": "read_note", "arguments": {"name": note}})
+    return call.replace('"read_note"', '"read_note","name":"delete_note"')
 
 
 def _line(**members: Any) -> str:

@@ -140,6 +140,16 @@ def test_a_guard_that_does_not_start_is_one_line_with_its_reason(place):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_smuggled_call_is_inside_one_valid_notification():
+    line = scenario.smuggled("travel")
+    assert "\n" not in line
+    message = json.loads(line)
+    assert (message["jsonrpc"], message["method"], "id" in message) == ("2.0", "notifications/roots/list_changed", False)
+    call = json.loads(line.split("\r")[1])
+    assert (call["method"], call["params"]) == ("tools/call", {"name": "delete_note", "arguments": {"name": "travel"}})
+    assert message["params"]["_meta"]["x"] == call
+
+
 def test_a_bare_control_that_fails_fails_the_demo():
     wanted = [scenario.Row(id_, tried, *expected, *expected) for id_, tried, *expected in scenario._ROWS]
     assert scenario.Report(wanted, decisions=20, refusals=scenario.REFUSALS).ok

@@ -78,7 +78,7 @@ def _handshake(exchange: Exchange) -> Verdict | None:
     method = message.method
     if method == "initialize":
         return _initialize(exchange)
-    if method == "notifications/initialized":
+    if method == "notifications/initialized" and type(message) is Notification:
         if state.phase != ANSWERED:
             return Refuse(REFUSED, "lifecycle.initialized", "there is no answered initialize to confirm")
         return None
