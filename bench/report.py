@@ -42,6 +42,8 @@ class Results:
     """Row -> contestant -> round -> samples."""
     yardstick: list[float] = field(default_factory=list)
     """Spawn to exit of a bare interpreter."""
+    load_before: float = 0.0
+    """Load average of the last minute when the run began."""
     memory: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Contestant -> resident bytes before, after, and the number of calls between."""
 
@@ -122,6 +124,9 @@ def _figures(results: Results) -> Iterator[list[str]]:
     def p50(row: str, name: str) -> str:
         return _duration(results.p50(row, name))
 
+    def fastest(row: str, name: str) -> str:
+        return _duration(min(results.pooled(row, name)))
+
     def p99(row: str, name: str) -> str:
         return _duration(_quantile(results.pooled(row, name), 0.99))
 
@@ -149,6 +154,7 @@ def _figures(results: Results) -> Iterator[list[str]]:
         if row.startswith(("initialize", "first tools/list")):
             yield line(f"{row}, p50", row, p50)
             yield line("... added", row, added)
+            yield line("... fastest", row, fastest)
     for row in (SMALL, SMALL_ALL_CORES):
         yield line(f"{row}, p50", row, p50)
         yield line("... added p50", row, added)
@@ -179,7 +185,8 @@ def _budgets(results: Results) -> Iterator[list[str]]:
     if results.has(START, "guard"):
         unit = statistics.median(results.yardstick)
         values = [added / unit for added in results.added(START, "guard")]
-        figure = f"{_spread(values, ' x')} of {_duration(unit)}"
+        best = min(results.pooled(START, "guard")) - min(results.pooled(START, "bare"))
+        figure = f"{_spread(values, ' x')}; fastest runs {best / min(results.yardstick):.2f} x"
         cells = _judge(figure, met=statistics.median(values) <= 3)
     yield ["added time to the answer of `initialize`", "3 x `python3 -I -c pass`", *cells]
 
@@ -227,7 +234,7 @@ def _budgets(results: Results) -> Iterator[list[str]]:
     yield ["locked package against `npx -y`, `uvx`", "faster", "not measured: nothing is locked yet", ""]
 
 
-def _machine(versions: list[str]) -> str:
+def _machine(results: Results) -> str:
     """Describe the machine in one paragraph."""
     cpu = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -237,11 +244,12 @@ def _machine(versions: list[str]) -> str:
     elif platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         cpu = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or cpu
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    cores = os.cpu_count() or 1
+    busy = "busy with other work, so expect wide ranges" if results.load_before > cores / 4 else "idle"
     return (
-        f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"{platform.python_implementation()} {platform.python_version()};\n{', '.join(versions) or 'no versions known'}. "
-        f"Load average at the end, with the benchmark's own: {load}."
+        f"{cpu}, {cores} cores, {platform.system()} {platform.release()}, "
+        f"{platform.python_implementation()} {platform.python_version()};\n{', '.join(results.versions) or 'nothing to compare with'}. "
+        f"Load average before the run: {results.load_before:.1f} ({busy})."
     )
 
 
@@ -254,8 +262,9 @@ def render(results: Results, *, quick: bool, took: float) -> str:
         "# The session benchmark\n\n"
         f"Printed by `{command}` on {today} in {took:.0f} s. How each figure is measured, and how noise is\n"
         "kept out, is at the top of `bench/session.py`. Only ratios and differences within one run mean\n"
-        "anything. In brackets: the range of the middle half of the rounds.\n\n"
-        f"Machine: {_machine(results.versions)}\n\n"
+        "anything. In brackets: the range of the middle half of the rounds. A yardstick (`python3 -I -c pass`) took\n"
+        f"{_duration(statistics.median(results.yardstick))} here, {_duration(min(results.yardstick))} at its fastest.\n\n"
+        f"Machine: {_machine(results)}\n\n"
         f"## Figures\n\n{_table(list(_figures(results)))}\n"
         + (f"Failed:\n\n{failures}\n" if failures else "")
         + f"## Budgets\n\n{_table(list(_budgets(results)))}"

@@ -5,6 +5,7 @@ One table. A call is made in the order given, in one session, so that later call
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,10 +32,12 @@ class Stage:
     no_node: str | None = None
     """Why the npm servers can't be started on this machine, if they can't."""
 
-    def start(self, server: Server, *, guarded: bool, profile: Path | None = None) -> Launch:
+    def start(self, server: Server, *, guarded: bool, profile: Path | str | None = None) -> Launch:
         """Fresh data and the command line; skips the test if this machine lacks what the server needs."""
         if server.npm and self.no_node:
             pytest.skip(self.no_node)
+        if server.profile == "git" and shutil.which("git") is None:
+            pytest.skip("git is not installed")
         return server.launch(self.runtime, self.place, guarded=guarded, profile=profile)
 
 

@@ -94,7 +94,10 @@ class Runtime:
         user = str(self.owner)
         # setpriv keeps root's capabilities until its own exec, which thus opens what the user could not:
         # only the exec after that one is the user's.
-        return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--", "env", *command]
+        setpriv, env = shutil.which("setpriv"), shutil.which("env")
+        assert setpriv
+        assert env
+        return [setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--", env, *command]
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,11 @@ def lay_repository(place: Place) -> None:
     _write(repository / "loose.txt", "not yet seen by git\n")
 
 
+def without_programs(place: Place) -> dict[str, str]:
+    """For mcp-server-fetch: if it finds node, its first page makes it run `npm install` in its own package."""
+    return {"PATH": str(place.home / "no-programs")}
+
+
 def files(place: Place) -> list[str]:
     return [str(place.files)]
 
@@ -267,8 +275,15 @@ SERVERS = {
             module="mcp_server_fetch",
             # The pages are served on the loopback address, which it refuses otherwise.
             arguments=lambda _: ["--allow-private-ips"],
+            environment=without_programs,
         ),
-        Server("fetch-public-only", "fetch", lay_nothing, module="mcp_server_fetch"),
+        Server(
+            "fetch-public-only",
+            "fetch",
+            lay_nothing,
+            module="mcp_server_fetch",
+            environment=without_programs,
+        ),
     )
 }
 

@@ -333,6 +333,26 @@ def test_a_cancelled_call_is_not_answered(revision: str, stage: Stage) -> None:
     assert answered(guarded=True) == bare
 
 
+def test_the_default_profile_asks_about_every_tool_and_grants_nothing_else(stage: Stage) -> None:
+    launch = stage.start(SERVERS["memory"], guarded=True, profile="default")
+    person = Person()
+
+    async def session() -> None:
+        with anyio.fail_after(LONGEST):
+            async with sdk_client(launch, "legacy", person) as client:
+                assert set(plain(client.server_capabilities)) == {"tools"}
+                assert len((await client.list_tools()).tools) == 9
+                assert "Ada" in str(await client.call_tool("read_graph"))
+                person.decision = "deny"
+                assert "Ada" not in str(await client.call_tool("read_graph"))
+                assert len(person.prompts) == 2
+                with pytest.raises(MCPError) as refused:
+                    await client.list_resources()
+                assert refused.value.error.code == NOT_GRANTED
+
+    anyio.run(session)
+
+
 def test_the_memory_graph_can_be_watched_as_a_resource(stage: Stage) -> None:
     def watch(*, guarded: bool) -> list[Json]:
         launch = stage.start(SERVERS["memory"], guarded=guarded)
