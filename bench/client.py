@@ -62,6 +62,11 @@ def initialize_line() -> bytes:
     return encode({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
 
 
+def small_text(number: int) -> str:
+    """Return what a small call carries: a path and a few words, about as much as a file or search tool is given."""
+    return f"src/example/module_{number:05}.py what does this function return"
+
+
 class Client:
     """One launched command and the two pipes to it.
 
@@ -140,8 +145,9 @@ class Client:
         texts: dict[int, str] = {}
         lines: list[bytes] = []
         for number in range(count):
-            request_id, line = self.request("tools/call", {"name": "echo", "arguments": {"text": f"call {number}"}})
-            texts[request_id] = f"call {number}"
+            text = small_text(number)
+            request_id, line = self.request("tools/call", {"name": "echo", "arguments": {"text": text}})
+            texts[request_id] = text
             lines.append(line)
         start = time.perf_counter()
         output = self._pump(b"".join(lines), count)

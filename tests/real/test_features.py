@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from .calls import Stage
 
+# Roots, logging and subscriptions are dropped by the next revision; servers and clients of today have them.
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
 EVERYTHING = SERVERS["everything"]
 NOT_GRANTED = -31002
 A_MOMENT = 0.6  # seconds in which nothing may arrive; what is granted arrives within milliseconds
@@ -334,18 +337,20 @@ def test_a_cancelled_call_is_not_answered(revision: str, stage: Stage) -> None:
 
 
 def test_the_default_profile_asks_about_every_tool_and_grants_nothing_else(stage: Stage) -> None:
-    launch = stage.start(SERVERS["memory"], guarded=True, profile="default")
-    person = Person()
+    launch = stage.start(SERVERS["filesystem"], guarded=True, profile="default")
+    person = Person(roots=[str(stage.place.outside)])
+    guide = {"path": str(stage.place.files / "docs" / "guide.md")}
 
     async def session() -> None:
         with anyio.fail_after(LONGEST):
             async with sdk_client(launch, "legacy", person) as client:
                 assert set(plain(client.server_capabilities)) == {"tools"}
-                assert len((await client.list_tools()).tools) == 9
-                assert "Ada" in str(await client.call_tool("read_graph"))
+                assert len((await client.list_tools()).tools) == 14
+                assert "# Guide" in str(await client.call_tool("read_text_file", guide))
                 person.decision = "deny"
-                assert "Ada" not in str(await client.call_tool("read_graph"))
+                assert "# Guide" not in str(await client.call_tool("read_text_file", guide))
                 assert len(person.prompts) == 2
+                assert person.roots_asked == 0
                 with pytest.raises(MCPError) as refused:
                     await client.list_resources()
                 assert refused.value.error.code == NOT_GRANTED

@@ -1,0 +1,42 @@
+# make demo   set up and run the demonstration
+# make test   set up and run the tests
+# make lint   types, style and the import contract
+# make bench  the benchmark table (takes a few minutes)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_SERVERS := tests/servers/node
+PYTEST_WORKERS ?= auto
+
+.PHONY: demo test lint bench clean
+
+$(VENV)/.made: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stdioguard needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# Node is optional: without npm the tests of npm servers are skipped and say so.
+$(NODE_SERVERS)/node_modules/.made: $(NODE_SERVERS)/package-lock.json
+	@if command -v npm >/dev/null; then cd $(NODE_SERVERS) && npm ci --silent && touch node_modules/.made; \
+	else echo "npm is not installed: the npm reference servers are left out"; fi
+
+demo: $(VENV)/.made
+	$(BIN)/stdioguard demo
+
+test: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+lint: $(VENV)/.made
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m bench.session --write
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis

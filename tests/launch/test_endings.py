@@ -1,0 +1,231 @@
+"""How sessions end, and that nothing is left behind: no process, no unanswered request, no dead-lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.launch.guarded import INITIALIZE, PROBE, READY, Guarded, gone
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
+
+
+@pytest.mark.parametrize("code", [0, 3, 77])
+def test_the_exit_code_is_the_servers_own(tmp_path: Path, code: int) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("exit", code=code)
+        assert guarded.process.wait(10) == code
+
+
+def test_a_server_killed_by_a_signal_exits_as_a_shell_would_say(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("die", signal=int(signal.SIGSEGV))
+        assert guarded.process.wait(10) == 128 + signal.SIGSEGV
+
+
+def test_a_call_in_flight_is_answered_when_the_server_dies(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        id_ = guarded.open().start_call("exit", code=1)
+        answer = guarded.read()
+        assert answer is not None
+        assert answer["id"] == id_
+        assert answer["error"]["data"]["rule"] == "session.ended"
+        assert guarded.read() is None
+
+
+def test_a_server_that_closes_its_output_ends_the_session(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("close_stdout")
+        answer = guarded.read()
+        assert answer is not None
+        assert "error" in answer
+        guarded.process.wait(10)
+
+
+def test_half_closed_input_still_gets_its_answers(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        messages = [INITIALIZE, READY]
+        messages += [
+            {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": "sleep", "arguments": {"seconds": 0.3}}} for n in range(10, 14)
+        ]
+        guarded.write(*messages)
+        guarded.stdin.close()
+        answers = [guarded.read() for _ in range(5)]
+        assert [answer["id"] for answer in answers if answer] == [1, 10, 11, 12, 13]
+        assert guarded.process.wait(10) == 0
+
+
+def test_an_idle_session_ends_at_once_when_the_client_closes_its_input(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        pid = guarded.open().status()["pid"]
+        begun = time.monotonic()
+        code, _ = guarded.finish()
+        assert code == 0
+        assert time.monotonic() - begun < 1.9, "SDK clients wait two seconds before they kill"
+        assert gone(pid)
+
+
+@pytest.mark.parametrize("how", ["close", "SIGTERM", "SIGINT", "SIGHUP", "vanish"])
+def test_daemons_children_and_deaf_servers_go_with_the_session(tmp_path: Path, how: str) -> None:
+    with Guarded(tmp_path) as guarded:
+        pids = [guarded.open().status()["pid"]]
+        pid_file = tmp_path / "daemon"
+        guarded.call("daemon", pid_file=str(pid_file))
+        pids.append(int(pid_file.read_text()))
+        pids.append(guarded.call("child")["result"]["structuredContent"]["pid"])
+        guarded.call("stubborn")
+        assert not any(gone(pid, within=0.05) for pid in pids)
+        if how == "close":
+            guarded.stdin.close()
+        elif how == "vanish":
+            guarded.stdin.close()
+            guarded.stdout.close()
+        else:
+            guarded.process.send_signal(getattr(signal, how))
+        guarded.process.wait(10)
+        assert all(gone(pid) for pid in pids)
+
+
+def test_the_server_dies_with_a_guard_that_is_killed(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        pid = guarded.open().status()["pid"]
+        guarded.call("stubborn")
+        guarded.process.kill()
+        assert gone(pid)
+
+
+def test_ten_megabytes_come_through_whole(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        answer = guarded.open().call("big", size=10 << 20)
+        assert len(answer["result"]["structuredContent"]["text"]) == 10 << 20
+
+
+def test_a_result_over_the_limit_is_an_error_and_the_session_goes_on(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        answer = guarded.open().call("big", size=20 << 20)
+        assert answer["error"]["code"] == -31004
+        assert "result" in guarded.call("echo", a=1)
+
+
+def test_big_messages_in_both_directions_do_not_lock_each_other(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        count, size = 40, 1 << 20
+        sender = threading.Thread(target=lambda: [guarded.start_call("echo", text="y" * size) for _ in range(count)])
+        sender.start()
+        for _ in range(count):
+            answer = guarded.read(60)
+            assert answer is not None
+            assert len(answer["result"]["structuredContent"]["text"]) == size
+        sender.join()
+
+
+def test_a_client_that_writes_and_does_not_read_is_held_back_and_gets_everything(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        lines = b"".join(b'{"jsonrpc":"2.0","id":%d,"method":"vendor/x"}\n' % n for n in range(50_000))
+        writer = threading.Thread(target=guarded.write, args=(lines,))
+        writer.start()
+        writer.join(1.5)
+        assert writer.is_alive(), "the guard stops reading a client that does not read"
+        with open(f"/proc/{guarded.process.pid}/status") as file:
+            resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        assert resident < 60_000, "KiB"
+        seen = []
+        while len(seen) < 50_000:
+            answer = guarded.read()
+            assert answer is not None
+            seen.append(answer["id"])
+        assert seen == list(range(50_000))
+        writer.join()
+
+
+def test_floods_of_stderr_and_notifications_block_nobody(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        assert "result" in guarded.call("stderr", text="z" * 999 + "\n", times=20_000)
+        assert "result" in guarded.call("flood", times=5_000)
+        assert "result" in guarded.call("echo", a=1)
+
+
+def test_a_frame_that_trickles_in_costs_linear_time(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        frame = json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "echo", "arguments": {"t": "a" * 200_000}}})
+        for start in range(0, len(frame), 50):
+            guarded.write(frame[start : start + 50].encode())
+        guarded.write(b"\n")
+        answer = guarded.read()
+        assert answer is not None
+        assert answer["id"] == 5
+
+
+# --- no record, no call ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_record_there_is_no_session(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    started = tmp_path / "started"
+    with Guarded(tmp_path, sys.executable, PROBE, "--start-file", str(started)) as guarded:
+        code, errors = guarded.finish()
+    assert code == 77
+    assert "the record cannot be written" in errors
+    assert len([line for line in errors.splitlines() if line]) == 1
+    assert not started.exists()
+
+
+def test_a_record_open_to_others_is_refused_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    with Guarded(tmp_path) as guarded:
+        code, errors = guarded.finish()
+    assert code == 77
+    assert f"chmod 700 {tmp_path}/state" in errors
+
+
+def test_a_full_disk_stops_the_next_call_before_it_reaches_the_server(tmp_path: Path) -> None:
+    # RLIMIT_FSIZE stands for the full disk: the write of the record fails, nothing else does.
+    import resource
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    marker = tmp_path / "marker"
+    with Guarded(tmp_path, preexec_fn=small_files) as guarded:
+        guarded.open()
+        answer = None
+        for number in range(200):
+            id_ = guarded.start_call("daemon" if number == 199 else "echo", pid_file=str(marker))
+            answer = guarded.read()
+            if answer is None or "error" in answer:
+                break
+        assert answer is not None
+        assert answer["id"] == id_
+        assert "the record cannot be written" in answer["error"]["message"]
+        assert guarded.process.wait(10) == 77
+        entries = guarded.records()
+        assert all(entry["seq"] for entry in entries), "whole lines only"
+        sent = [entry for entry in entries if entry.get("tool") == "echo" and entry["verdict"] == "forward"]
+        answered = [entry for entry in entries if entry.get("method") == "tools/call" and entry["from"] == "server"]
+        assert len(sent) - len(answered) <= 1
+
+
+def test_the_record_is_private_and_holds_no_secrets(tmp_path: Path) -> None:
+    with Guarded(tmp_path, sys.executable, PROBE, "--api-key", "sk-abcdefghijklmnopqrstuvwx") as guarded:
+        guarded.open()
+        guarded.call("echo", password="hunter2hunter2", note="uses ghp_abcdefghijklmnopqrstuvwxyz012345", nested={"apiKey": ["k1"]})
+        guarded.finish()
+        (path,) = (tmp_path / "state" / "records").iterdir()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        text = path.read_text()
+    for secret in ("hunter2", "ghp_abc", "sk-abc", "k1"):
+        assert secret not in text
+    assert os.fspath(tmp_path) in text
