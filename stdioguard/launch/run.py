@@ -95,7 +95,7 @@ def _program(name: str, path: str) -> str:
         candidate = os.path.join(folder, name)
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
-    where = "there is no such program" if "/" in name else "it is in no folder of PATH"
+    where = "it is not there, or not for this user to run" if "/" in name else "it is in no folder of PATH"
     raise LaunchError(CONFIGURATION, f"cannot run {visible(name)}: {where}; give its absolute path or install it")
 
 

@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from stdioguard.policy import environment, globs, variables
 from stdioguard.policy.errors import ProfileError
-from stdioguard.policy.model import Profile, Strict
+from stdioguard.policy.model import FORMS, Profile, Strict
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SMALLEST_MEMORY = 16 << 20
@@ -68,6 +68,11 @@ def _known_keys(data: Any, kind: inspect.Type, at: tuple[str, ...]) -> None:
         for name, field in names.items():
             if field.required and name not in data:
                 raise _At(at, f'"{name}" is missing')
+    elif isinstance(kind, inspect.LiteralType) and data not in kind.values:
+        raise _At(at, f"expected {' or '.join(map(str, kind.values))}, got {data!a:.60}")
+    elif isinstance(kind, inspect.UnionType):
+        # `X | None`: a key that may be left out. TOML has no null, so what is there must be an X.
+        _known_keys(data, next(member for member in kind.types if not isinstance(member, inspect.NoneType)), at)
     elif isinstance(kind, inspect.DictType) and isinstance(data, dict):
         for key, value in data.items():
             _known_keys(value, kind.value_type, (*at, key))
@@ -80,8 +85,8 @@ def _convert(data: Any, kind: Any, at: tuple[str, ...]) -> Any:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
-        inner = [part for part in path.rstrip("`").removeprefix("$").removeprefix("key in $").split(".") if part]
-        raise _At((*at, *(part.replace("[...]", "") for part in inner)), _plain(reason)) from None
+        path = path.rstrip("`").removeprefix("key in ").removeprefix("$").replace("[...]", "")
+        raise _At((*at, *(part for part in path.split(".") if part)), _plain(reason)) from None
 
 
 def _typed(data: dict[str, Any]) -> Profile:
@@ -91,10 +96,10 @@ def _typed(data: dict[str, Any]) -> Profile:
 
 def _plain(reason: str) -> str:
     """Put msgspec's words into a user's."""
-    pattern = re.fullmatch(r"Expected `str` matching regex (.*)", reason)
+    pattern = re.fullmatch(r"Expected `str` matching regex '(.*)'", reason, re.DOTALL)
     if pattern:
-        return f"does not have the right form ({pattern[1]})"
-    return reason.replace("`", "").replace("Invalid enum value", "not one of the values that are allowed here:")
+        return f"expected {FORMS[pattern[1].replace(chr(92) * 2, chr(92))]}"
+    return reason.replace("`", "")
 
 
 def _check(profile: Profile) -> None:
@@ -189,7 +194,7 @@ def _plain_values(value: Any) -> Any:
 
 
 def _quoted(part: str) -> str:
-    return part if re.fullmatch(r"[A-Za-z0-9_\-]+", part) else f'"{part}"'
+    return part if re.fullmatch(r"[A-Za-z0-9_\-]+(\[\d+\])?", part) else f'"{part}"'
 
 
 def _line_of(text: str, key: tuple[str, ...]) -> int | None:
@@ -198,7 +203,8 @@ def _line_of(text: str, key: tuple[str, ...]) -> int | None:
     at = 0
     found = None
     for part in key:
-        word = re.compile(rf"(?<![\w\-\"]){re.escape(_quoted(part))}(?![\w\-\"])|\"{re.escape(part)}\"")
+        name = re.escape(part.partition("[")[0] if part.endswith("]") else part)
+        word = re.compile(rf"(?<![\w\-]){name}(?![\w\-])" if re.fullmatch(r"[\w\-]+", part) else name)
         for number in range(at, len(lines)):
             if word.search(lines[number].partition("#")[0]):
                 at = number

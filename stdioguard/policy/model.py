@@ -11,13 +11,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
-Scope = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(:[A-Za-z0-9_.\-*]+)*$", max_length=128)]
+FORMS = {
+    r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$": "letters, digits, _ . and - only, at most 64",
+    r"^[A-Za-z0-9_.\-]+(:[A-Za-z0-9_.\-*]+)*$": "a scope, such as files:read",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
+    r"^[1-9][0-9]{0,11}[KMGT]?$": "a size in bytes, such as 512M",
+    r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?:[0-9]{1,5}$": "host and port, such as api.github.com:443",
+    r"^secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$": "a reference such as secret:github, never the secret itself",
+}
+"""The forms that texts may have, in words for people."""
+
+_NAME, _SCOPE, _VARIABLE, _SIZE, _HOST, _SECRET = FORMS
+
+Name = Annotated[str, Meta(pattern=_NAME)]
+Scope = Annotated[str, Meta(pattern=_SCOPE, max_length=128)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-Size = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}[KMGT]?$")]
-HostPort = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?:[0-9]{1,5}$", max_length=260)]
-Secret = Annotated[str, Meta(pattern=r"^secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+VariableName = Annotated[str, Meta(pattern=_VARIABLE, max_length=128)]
+Size = Annotated[str, Meta(pattern=_SIZE)]
+HostPort = Annotated[str, Meta(pattern=_HOST, max_length=260)]
+Secret = Annotated[str, Meta(pattern=_SECRET)]
 Action = Literal["allow", "confirm", "deny"]
 Risk = Literal["low", "normal", "high"]
 

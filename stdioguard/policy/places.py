@@ -41,8 +41,11 @@ def private_directory(path: str) -> str:
     Raises `PermissionError` where the directory exists and is another user's or open to others: nothing is kept there, and
     nothing found there is trusted.
     """
+    parent = os.path.dirname(path)
+    if not os.path.exists(parent):
+        private_directory(parent)
     try:
-        os.makedirs(path, mode=0o700)
+        os.mkdir(path, 0o700)
     except FileExistsError:
         pass
     status = os.lstat(path)

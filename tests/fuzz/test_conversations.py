@@ -16,7 +16,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from stdioguard.wire.framing import Oversized
 from tests.fuzz import model
 from tests.fuzz.budget import budget
-from tests.fuzz.model import CAPABILITIES, CLIENT_INFO, GRANTED, HANDSHAKE, MODERN, OWN, SUBSCRIPTION, TASKS, TOKEN, VERSION, World
+from tests.fuzz.model import (
+    CAPABILITIES,
+    CLIENT_INFO,
+    GRANTED,
+    HANDSHAKE,
+    MODERN,
+    OWN,
+    SUBSCRIPTION,
+    TASKS,
+    TOKEN,
+    VERSION,
+    World,
+)
 from tests.fuzz.reference import Num
 
 IDS = st.sampled_from([0, 1, 2, 3, "0", "1", "2", "", -7, 10**40, "caf\u00e9", "stdioguard-f00d-1", "stdioguard-f00d-2"])

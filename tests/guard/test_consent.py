@@ -99,7 +99,9 @@ def test_an_error_instead_of_an_answer_is_a_no(revision: str) -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-@pytest.mark.parametrize("capabilities", [{}, {"elicitation": {"url": {}}}, {"elicitation": None}, {"elicitation": True}], ids=str)
+@pytest.mark.parametrize(
+    "capabilities", [{}, {"elicitation": {"url": {}}}, {"elicitation": None}, {"elicitation": True}], ids=str
+)
 def test_a_client_that_cannot_ask_cannot_call(revision: str, capabilities: dict[str, Any]) -> None:
     talk = Playbook(revision, MIXED, capabilities=capabilities)
     talk >> call("write_file", **WRITE)
@@ -243,7 +245,9 @@ def test_another_channel_can_decide_through_the_same_door(revision: str) -> None
 # --- 2026-07-28: the client carries the question --------------------------------------------------------------------------------
 
 
-def retry(talk: Playbook, state: Any, tool: str = "write_file", arguments: dict[str, Any] | None = None, answer: Any = YES) -> None:
+def retry(
+    talk: Playbook, state: Any, tool: str = "write_file", arguments: dict[str, Any] | None = None, answer: Any = YES
+) -> None:
     message = call(tool, **(WRITE if arguments is None else arguments))
     message["params"] |= {"inputResponses": {"stdioguard.confirm": answer}, "requestState": state}
     talk >> message
@@ -338,7 +342,9 @@ def test_a_state_that_was_changed_is_worth_nothing(position: int) -> None:
     assert talk.all_to_server() == []
 
 
-@pytest.mark.parametrize("state", ["", "sg1.", "sg1.AAAA", "sg1." + "A" * 4000, "sg2.x", "sg1.\u00e9", None, 5, {"a": 1}, "null"], ids=str)
+@pytest.mark.parametrize(
+    "state", ["", "sg1.", "sg1.AAAA", "sg1." + "A" * 4000, "sg2.x", "sg1.\u00e9", None, 5, {"a": 1}, "null"], ids=str
+)
 def test_garbage_instead_of_a_state_is_refused(state: Any) -> None:
     talk = Playbook(MODERN, MIXED)
     retry(talk, state)
@@ -374,7 +380,11 @@ def test_the_servers_own_rounds_ride_on_the_approval() -> None:
     again = call("write_file", **WRITE)
     again["params"] |= {
         "requestState": asked["requestState"],
-        "inputResponses": {"which": {"action": "accept", "content": {"a": 1}}, "stdioguard.confirm": YES, "unasked": {"action": "accept"}},
+        "inputResponses": {
+            "which": {"action": "accept", "content": {"a": 1}},
+            "stdioguard.confirm": YES,
+            "unasked": {"action": "accept"},
+        },
     }
     talk >> again
     sent = talk.server_got()["params"]
@@ -401,7 +411,9 @@ def test_a_call_that_needs_no_consent_has_rounds_too() -> None:
     talk.server_got()
     talk << result(resultType="input_required", inputRequests={"r": {"method": "roots/list"}})
     state = talk.client_got()["result"]["requestState"]
-    talk >> request("prompts/get", {"name": "p", "requestState": state, "inputResponses": {"r": {"roots": [{"uri": "file:///etc"}]}}})
+    talk >> request(
+        "prompts/get", {"name": "p", "requestState": state, "inputResponses": {"r": {"roots": [{"uri": "file:///etc"}]}}}
+    )
     sent = talk.server_got()["params"]
     assert sent["inputResponses"] == {"r": {"roots": []}}, "roots are cut to what the profile grants"
     assert "requestState" not in sent, "the server gave none"

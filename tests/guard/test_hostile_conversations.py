@@ -73,7 +73,9 @@ def answer_last(**members: Any) -> Callable[[Playbook], Message]:
 
 
 def initialize(version: str = "2025-11-25", **more: Any) -> Message:
-    return request("initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}, **more})
+    return request(
+        "initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}, **more}
+    )
 
 
 def with_meta(message: Message, **meta: Any) -> Message:
@@ -84,7 +86,9 @@ def with_meta(message: Message, **meta: Any) -> Message:
 READ = call("read_file", path="/x")
 LIST = request("tools/list")
 SAMPLE = request("sampling/createMessage", {"messages": [], "maxTokens": 9}, id="s1")
-ELICIT = request("elicitation/create", {"message": "Which one?", "requestedSchema": {"type": "object", "properties": {}}}, id="s2")
+ELICIT = request(
+    "elicitation/create", {"message": "Which one?", "requestedSchema": {"type": "object", "properties": {}}}, id="s2"
+)
 ROOTS = request("roots/list", id="s3")
 LISTEN = request("subscriptions/listen", {"notifications": {"toolsListChanged": True, "resourceSubscriptions": ["a:b"]}})
 

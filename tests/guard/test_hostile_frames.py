@@ -219,7 +219,9 @@ def test_a_frame_that_is_too_long_is_refused_and_the_session_goes_on(revision: s
     assert talk.client_got()["error"]["code"] == -31004
     talk >> call("read_file")
     talk.server_got()
-    talk << Oversized(b'{"result":{"content":[{"text":"aaaa', b'aaaa"}]},"jsonrpc":"2.0","id":%d}' % talk.last_wire_id, 99_999_999)
+    talk << Oversized(
+        b'{"result":{"content":[{"text":"aaaa', b'aaaa"}]},"jsonrpc":"2.0","id":%d}' % talk.last_wire_id, 99_999_999
+    )
     answer = talk.client_got()
     assert answer["id"] == talk.last_client_id
     assert answer["error"]["data"] == {"code": -31004, "rule": "limits.message"}
@@ -247,7 +249,9 @@ def test_a_number_keeps_its_value_on_its_way(number: str, revision: str) -> None
     (line,) = output.to_server
     sent = json.loads(line, parse_int=Decimal, parse_float=Decimal)["params"]["arguments"]["n"]
     assert sent == Decimal(number)
-    assert ("." in number or "e" in number.lower()) == (not str(json.loads(line, parse_int=str, parse_float=float)["params"]["arguments"]["n"]).lstrip("-").isdigit())
+    assert ("." in number or "e" in number.lower()) == (
+        not str(json.loads(line, parse_int=str, parse_float=float)["params"]["arguments"]["n"]).lstrip("-").isdigit()
+    )
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

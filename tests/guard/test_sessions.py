@@ -186,7 +186,7 @@ def test_a_clients_token_reaches_neither_server_nor_record(revision: str) -> Non
     sent = talk.server_got()
     assert "hush-hush" not in json.dumps(sent)
     assert "hush-hush" not in json.dumps(talk.records)
-    assert not talk.modern and sent["params"]["_meta"] == {"vendor.example/kept": 1} or talk.modern
+    assert (not talk.modern and sent["params"]["_meta"] == {"vendor.example/kept": 1}) or talk.modern
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -250,7 +250,9 @@ def test_a_name_is_listed_once_whatever_page_it_comes_back_on(revision: str) -> 
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-@pytest.mark.parametrize("name", ["read file", "read\u202efile", "", "r" * 129, 5, None, ["read_file"], "read_file\n", "\u0433ead"])
+@pytest.mark.parametrize(
+    "name", ["read file", "read\u202efile", "", "r" * 129, 5, None, ["read_file"], "read_file\n", "\u0433ead"]
+)
 def test_a_name_that_cannot_be_called_is_not_listed(name: Any, revision: str) -> None:
     talk = Playbook(revision)
     talk >> request("tools/list")

@@ -53,7 +53,8 @@ def test_half_closed_input_still_gets_its_answers(tmp_path: Path) -> None:
     with Guarded(tmp_path) as guarded:
         messages = [INITIALIZE, READY]
         messages += [
-            {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": "sleep", "arguments": {"seconds": 0.3}}} for n in range(10, 14)
+            {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": {"name": "sleep", "arguments": {"seconds": 0.3}}}
+            for n in range(10, 14)
         ]
         guarded.write(*messages)
         guarded.stdin.close()
@@ -158,7 +159,9 @@ def test_floods_of_stderr_and_notifications_block_nobody(tmp_path: Path) -> None
 def test_a_frame_that_trickles_in_costs_linear_time(tmp_path: Path) -> None:
     with Guarded(tmp_path) as guarded:
         guarded.open()
-        frame = json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "echo", "arguments": {"t": "a" * 200_000}}})
+        frame = json.dumps(
+            {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "echo", "arguments": {"t": "a" * 200_000}}}
+        )
         for start in range(0, len(frame), 50):
             guarded.write(frame[start : start + 50].encode())
         guarded.write(b"\n")
@@ -220,7 +223,9 @@ def test_a_full_disk_stops_the_next_call_before_it_reaches_the_server(tmp_path: 
 def test_the_record_is_private_and_holds_no_secrets(tmp_path: Path) -> None:
     with Guarded(tmp_path, sys.executable, PROBE, "--api-key", "sk-abcdefghijklmnopqrstuvwx") as guarded:
         guarded.open()
-        guarded.call("echo", password="hunter2hunter2", note="uses ghp_abcdefghijklmnopqrstuvwxyz012345", nested={"apiKey": ["k1"]})
+        guarded.call(
+            "echo", password="hunter2hunter2", note="uses ghp_abcdefghijklmnopqrstuvwxyz012345", nested={"apiKey": ["k1"]}
+        )
         guarded.finish()
         (path,) = (tmp_path / "state" / "records").iterdir()
         assert path.stat().st_mode & 0o777 == 0o600

@@ -47,7 +47,9 @@ HOSTILE = {
 def bare(extra: dict[str, str], **popen: Any) -> dict[str, Any]:
     """Return what the server sees without the guard."""
     lines = "".join(json.dumps(message) + "\n" for message in (INITIALIZE, READY, CALL))
-    done = subprocess.run([sys.executable, PROBE], input=lines, capture_output=True, text=True, env={**os.environ, **extra}, **popen)
+    done = subprocess.run(
+        [sys.executable, PROBE], input=lines, capture_output=True, text=True, env={**os.environ, **extra}, **popen
+    )
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["result"]["structuredContent"]
     return seen
 
@@ -116,7 +118,9 @@ def test_limits_of_the_profile_bind_the_server(tmp_path: Path) -> None:
 def test_the_server_starts_with_the_first_accepted_message(tmp_path: Path) -> None:
     started = tmp_path / "started"
     with Guarded(tmp_path, sys.executable, PROBE, "--start-file", str(started)) as guarded:
-        guarded.write(b"junk\n", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, {"jsonrpc": "2.0", "id": 2, "method": "vendor/x"})
+        guarded.write(
+            b"junk\n", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, {"jsonrpc": "2.0", "id": 2, "method": "vendor/x"}
+        )
         for _ in range(3):
             answer = guarded.read()
             assert answer is not None
