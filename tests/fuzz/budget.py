@@ -6,6 +6,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+UNWANTED = [Phase.shrink] if os.environ.get("STDIOGUARD_FUZZ_NOSHRINK") else []
 LONG = os.environ.get("STDIOGUARD_FUZZ") == "long"
 
 
@@ -19,5 +20,5 @@ def budget(examples: int, *, steps: int = 50) -> settings:
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
-        phases=[phase for phase in Phase if phase is not Phase.explain],
+        phases=[phase for phase in Phase if phase not in (Phase.explain, *UNWANTED)],
     )

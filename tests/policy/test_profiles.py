@@ -22,7 +22,7 @@ BROKEN = [
     (HEAD + "[tool]\n", 'p.toml:4: tool: unknown key; did you mean "tools"?'),
     (HEAD + "[tools]\ndefalt = 'deny'\n", 'p.toml:5: tools.defalt: unknown key; did you mean "default"?'),
     (HEAD + "[tools]\ndefault = 'ask'\n", "p.toml:5: tools.default: "),
-    (HEAD + "[tools]\ndefault = ['deny']\n", "p.toml:5: tools.default: Expected str"),
+    (HEAD + "[tools]\ndefault = ['deny']\n", "p.toml:5: tools.default: expected allow or confirm or deny"),
     (HEAD + "[tools.rules]\n'' = { action = 'allow' }\n", 'tools.rules."": bad pattern: a pattern may not be empty'),
     (HEAD + "[tools.rules]\n'read_[ab' = { action = 'allow' }\n", 'p.toml:5: tools.rules."read_[ab": bad pattern: '),
     (HEAD + "[tools.rules]\n'a**' = { action = 'allow' }\n", "bad pattern: "),
