@@ -203,6 +203,7 @@ class Entry:
         self.essence = essence(message.method, message.params)
         self.wire: Num | None = None
         self.waiting = False
+        self.unrecorded = False
         self.ask: str | None = None
         self.asked_at = 0.0
         self.approved = False
@@ -312,6 +313,8 @@ class World:
             assert step.duplicate or not out.to_client, "a message that waits was answered"
             assert not out.to_server, "a message went to the server before initialize was answered"
             self.unrecorded += not out.records
+            if step.entry is not None:
+                step.entry.unrecorded = not out.records
         elif step.duplicate:
             assert step.nulls == 0, "a duplicate id was not refused"
         if message is not None and message.kind == "notification" and message.method == "notifications/cancelled":
@@ -326,7 +329,7 @@ class World:
         del self.open[entry.id]
         if entry.waiting:
             # What the guard wrote of the cancel is the record of both.
-            self.unrecorded -= 1
+            self.unrecorded -= entry.unrecorded
             self.waiting = [waiter for waiter in self.waiting if waiter is not entry]
         if entry.ask is not None:
             self.asks.pop(entry.ask, None)
@@ -386,6 +389,7 @@ class World:
         out = self.session.end("the server has ended", self.now)
         self._check(step, out, b"", recorded=False)
         assert len(out.records) >= self.unrecorded, "a message that waited is on no record"
+        assert step.nulls == 0, "a duplicate id that waited was not refused"
         assert not self.open, f"never answered: {[(entry.id, entry.method) for entry in self.open.values()]}"
         again = self.session.end("again", self.now)
         assert not again.to_client, "answered again at the end"
@@ -394,7 +398,7 @@ class World:
     def _read(self, source: str, frame: bytes | Oversized) -> Step:
         step = Step(source)
         if isinstance(frame, Oversized):
-            step.malformed = True
+            step.malformed, step.frame = True, frame.head + frame.tail
             return step
         if frame in (b"", b"\r"):
             return step
@@ -849,7 +853,7 @@ class World:
         if self.revision is not None:
             assert self.revision in revisions
         else:
-            assert method == "notifications/message", f"{method} before there is a session"
+            assert method in ("notifications/message", "notifications/cancelled"), f"{method} before there is a session"
         assert not capability or capability in self.grants.capabilities, f"{method} is not granted"
         meta = params.get("_meta", {})
         if method == "notifications/progress":

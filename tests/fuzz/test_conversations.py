@@ -134,7 +134,8 @@ SERVER_SAYS = st.sampled_from(
      ("notifications/tasks/status", {"taskId": {}}), ("notifications/tasks", {"taskId": "t1", "status": "working"}),
      ("notifications/subscriptions/acknowledged", {"notifications": {}}), ("notifications/initialized", {}), ("tools/list", {}),
      ("notifications/roots/list_changed", {}), ("vendor/x", {}), ("notifications/cancelled", {"requestId": []}),
-     ("notifications/progress", {"progressToken": [], "progress": 1}), ("notifications/progress", {})]
+     *[("notifications/progress", {"progressToken": token, "progress": 1}) for token in (1, "1", 7, True, 1.0, None, [])],
+     *[("notifications/progress", {"progressToken": 1, "progress": progress}) for progress in (0.5, 10**400, "x", None)], ("notifications/progress", {})]
 )  # fmt: skip
 NOISE = st.sampled_from(
     [b"", b"\r", b" ", b"{}", b"[]", b"null", b"Server listening on stdio", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b"\xef\xbb\xbf{}", b"{" * 500,
@@ -177,14 +178,17 @@ class Conversation(RuleBasedStateMachine):
 
     @initialize(
         grants=st.sampled_from(model.PROFILES), revision=st.sampled_from([*HANDSHAKE, "2025-06-18", "2025-11-25", "2025-11-25"]),
-        capabilities=CAPABLE, how=st.sampled_from(["whole", "whole", "whole", "sent", "probed", "none"]),
+        capabilities=CAPABLE, how=st.sampled_from([*["whole"] * 12, "sent", "probed", "none"]),
     )  # fmt: skip
     def opening(self, grants: model.Grants, revision: str, capabilities: dict[str, Any], how: str) -> None:
         self.world = World(grants)
         self.capabilities = capabilities
         if self.modern:
-            if how == "probed":
+            if how in ("probed", "whole"):
                 self._request("server/discover", {}, "d")
+            if how == "whole":
+                self._answer_honestly(next(iter(self.world.by_wire.values())))
+                assert self.world.era == MODERN
             return
         self.revision = revision
         if how == "none":
@@ -274,6 +278,13 @@ class Conversation(RuleBasedStateMachine):
             assert entry.wire is not None, f"{method} is granted and did not arrive"
             return
         self._called(params, entry)
+
+    @rule(id_=IDS, name=TOOLS, arguments=ARGUMENTS, meta=HONEST_META)
+    def honest_call(self, id_: Any, name: str, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+        if self._is_settled() and self.world.phase != "initializing" and self._key(id_) not in self.world.open:
+            params = {"name": name, "arguments": arguments}
+            self._request("tools/call", params, id_, meta)
+            self._called(params, self.world.open.get(self._key(id_)))
 
     def _called(self, params: dict[str, Any], entry: model.Entry | None) -> None:
         world = self.world
@@ -385,7 +396,7 @@ class Conversation(RuleBasedStateMachine):
     def _server_rounds(self) -> list[tuple[str, Any]]:
         return [(state, self.rounds.get(state)) for state, sealed in self.world.sealed.items() if sealed.kind == "server"]
 
-    @rule(data=st.data(), wild=st.booleans(), extra=st.sampled_from([{}, {}, {"reason": "x"}, {"x": 1}]))
+    @rule(data=st.data(), wild=st.booleans(), extra=st.sampled_from([{}, {"reason": "x"}]))
     def cancel(self, data: st.DataObject, wild: bool, extra: dict[str, Any]) -> None:
         """Cancel an own request, or something that only looks like one."""
         ids = [_plain(id_) for id_ in self.world.open]
@@ -399,22 +410,20 @@ class Conversation(RuleBasedStateMachine):
         """Send a client's notification of some kind."""
         self.world.client({"jsonrpc": "2.0", "method": method, "params": {**params, **({"_meta": meta} if meta else {})}})
 
-    @rule(frame=NOISE)
-    def client_noise(self, frame: bytes) -> None:
-        self.world.client(frame)
-
-    @rule(data=st.data(), cut=st.integers(0, 200))
-    def client_damage(self, data: st.DataObject, cut: int) -> None:
-        """Send an honest request with a wound in it, under an id that may be in use."""
+    @rule(data=st.data(), cut=st.integers(0, 200), kind=st.sampled_from(["noise", "noise", "wound", "wound", "flood"]))
+    def client_damage(self, data: st.DataObject, cut: int, kind: str) -> None:
+        """Send noise, or an honest request with a wound in it, under an id that may be in use."""
+        if kind == "noise":
+            self.world.client(data.draw(NOISE))
+            return
         id_ = data.draw(st.one_of(IDS, st.sampled_from([_plain(id_) for id_ in self.world.open] or [1])))
         frame = json.dumps({"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": "drop", "_meta": self._meta({})}}).encode()
+        if kind == "flood":
+            self.world.client(Oversized(frame, b"}}", 1 << 25))
+            return
         at = cut % len(frame)
         wound = data.draw(st.sampled_from([b"\r", b'"x":1,"x":2,', b"\0", b"\xff", b"NaN", b"{", b"\\ud800", b',"result":{}']))
         self.world.client(frame[:at] + wound + frame[at:] if wound != b',"result":{}' else frame[:-1] + wound + b"}")
-
-    @rule(size=st.integers(1 << 24, 1 << 25))
-    def client_flood(self, size: int) -> None:
-        self.world.client(Oversized(b'{"jsonrpc":"2.0","id":1,"method":"tools/call"', b'"}}', size))
 
     @rule(data=st.data(), roots=ROOTS, bad=st.sampled_from([None, None, None, {}, {"Roots": []}, {"roots": 5}, {"action": []}, {"task": {"taskId": "t1"}}]),
           own=st.booleans())  # fmt: skip
@@ -542,6 +551,9 @@ class Conversation(RuleBasedStateMachine):
     @rule(data=st.data(), said=SERVER_SAYS, listen=st.sampled_from(["own", "own", "text", "guess", "none"]))
     def server_notification(self, data: st.DataObject, said: tuple[str, dict[str, Any]], listen: str) -> None:
         method, params = said[0], copy.deepcopy(said[1])
+        tokens = [entry.token for entry in self.world.by_wire.values() if entry.token is not None]
+        if method == "notifications/progress" and params:
+            params["progressToken"] = _plain(_pick(data, tokens)) if tokens and data.draw(st.booleans()) else params["progressToken"]
         listening = [_plain(id_) for id_ in self.world.listening]
         if listen == "guess":
             params["_meta"] = {SUBSCRIPTION: data.draw(st.sampled_from([1, "1", [], True, "\u0661", "9" * 20]))}
@@ -550,10 +562,6 @@ class Conversation(RuleBasedStateMachine):
             params["_meta"] = {SUBSCRIPTION: chosen if listen == "own" else str(chosen)}
         self.world.server({"jsonrpc": "2.0", "method": method, "params": params})
 
-    @rule(token=st.sampled_from([1, "1", 7, True, 1.0, None, []]), progress=st.sampled_from([0, 1, 0.5, 10**400, "x", None]))
-    def server_progress(self, token: Any, progress: Any) -> None:
-        self.world.server({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": progress}})
-
     @rule(data=st.data(), wild=st.booleans())
     def server_cancel(self, data: st.DataObject, wild: bool) -> None:
         """Cancel an own request, a subscription, or a client's request that is none of the server's business."""
@@ -561,14 +569,12 @@ class Conversation(RuleBasedStateMachine):
         target = _pick(data, ids) if ids and not wild else data.draw(st.one_of(IDS, st.integers(0, 20), st.sampled_from([True, 1.0, None, []])))
         self.world.server({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": target}})
 
-    @rule(frame=NOISE)
-    def server_noise(self, frame: bytes) -> None:
-        self.world.server(frame)
-
-    @rule(data=st.data(), wound=st.sampled_from([b'"a":1,"a":2,', b"\r", b"\xff", b"NaN"]))
-    @precondition(lambda self: self.world.by_wire)
-    def server_damage(self, data: st.DataObject, wound: bytes) -> None:
-        """Answer a pending request with a frame that is broken; its client must not wait for ever if the id is beyond doubt."""
+    @rule(data=st.data(), wound=st.sampled_from([b'"a":1,"a":2,', b"\r", b"\xff", b"NaN"]), noise=st.booleans())
+    def server_damage(self, data: st.DataObject, wound: bytes, noise: bool) -> None:
+        """Send noise, or a broken answer: the client must not wait for ever if the id is beyond doubt."""
+        if noise or not self.world.by_wire:
+            self.world.server(data.draw(NOISE))
+            return
         entry = _pick(data, self.world.by_wire.values())
         self.world.server(b'{"jsonrpc":"2.0","id":%d,"result":{%b"content":[]}}' % (_plain(entry.wire), wound))
 
@@ -576,13 +582,12 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.world.by_wire)
     def server_flood(self, data: st.DataObject) -> None:
         """Answer with a message that is too long; its ends tell which request it was."""
-        entry = _pick(data, self.world.by_wire.values())
         world = self.world
-        head = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[' % _plain(entry.wire)
+        entry = _pick(data, world.by_wire.values())
         alone = len(world.by_wire) == 1
-        if alone or data.draw(st.booleans()):
-            world.server(Oversized(head if not alone else b"{", b"]}}", 1 << 25)) if alone else None
-        assert not alone or entry.id not in world.open, "the only request that was pending got no answer"
+        head = b"{" if alone else b'{"jsonrpc":"2.0","id":%d,"result":{"content":[' % _plain(entry.wire)
+        world.server(Oversized(head, b"]}}", 1 << 25))
+        assert entry.id not in world.open, "a request whose answer is too long got none"
 
     # --- time, and the end ------------------------------------------------------------------------------------------------------
 
