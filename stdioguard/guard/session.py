@@ -122,7 +122,9 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has something to do, or `None`."""
-        return min((min(held.deadline, held.next_progress) for held in self.state.held.values()), default=None)
+        if not self.state.held:
+            return None
+        return min(min(held.deadline, held.next_progress) for held in self.state.held.values())
 
     def decide(self, ask_id: str, approved: bool, now: float) -> Output:
         """Take the decision on a held call from another channel than the client's."""
@@ -173,7 +175,7 @@ class Session:
         exchange = Exchange(self.state, message)
         if isinstance(message, Notification) and message.method == "notifications/cancelled" and self._cancel_held(message):
             return
-        for gate in gates.FROM_CLIENT:
+        for gate in gates.passage(gates.FROM_CLIENT, message.method):
             verdict = gate(exchange)
             if verdict is None:
                 continue
@@ -255,7 +257,7 @@ class Session:
 
     def _server_message(self, message: Request | Notification) -> None:
         exchange = Exchange(self.state, message)
-        for gate in gates.FROM_SERVER:
+        for gate in gates.passage(gates.FROM_SERVER, message.method):
             verdict = gate(exchange)
             if verdict is None:
                 continue
@@ -290,7 +292,7 @@ class Session:
         state.forget(call)
         refusal: Refuse | None = None
         if response.result is not None:
-            for gate in gates.RESULTS:
+            for gate in gates.passage(gates.RESULTS, call.method):
                 refusal = gate(state, call, response.result)
                 if refusal is not None:
                     break
@@ -459,23 +461,29 @@ class Session:
     def _note_message(
         self, side: str, verdict: str, message: Request | Notification, *, rule: str | None = None, detail: str | None = None
     ) -> None:
-        request = isinstance(message, Request)
-        tool: str | None = None
-        arguments: dict[str, Any] | None = None
+        entry: dict[str, Any] = {"from": side, "kind": "notification", "verdict": verdict, "method": message.method}
+        if isinstance(message, Request):
+            entry["kind"] = "request"
+            entry["id"] = message.id
+        if rule is not None:
+            entry["rule"] = rule
+        if detail is not None:
+            entry["detail"] = detail
         if message.method == "tools/call":
-            tool, arguments = message.params.get("name"), message.params.get("arguments")
-        self._note(
-            side, "request" if request else "notification", verdict, message.method, message.id if isinstance(message, Request) else None,
-            rule=rule, detail=detail, tool=tool, arguments=arguments,
-        )  # fmt: skip
+            entry["tool"] = message.params.get("name")
+            arguments = message.params.get("arguments")
+            if arguments is not None:
+                entry["arguments"] = arguments
+        self._out.records.append(entry)
 
-    def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: Any) -> None:
+    def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: str) -> None:
         entry: dict[str, Any] = {"from": side, "kind": kind, "verdict": verdict}
         if method is not None:
             entry["method"] = method
         if id_ is not None:
             entry["id"] = id_
-        entry |= {key: value for key, value in more.items() if value is not None}
+        if more:
+            entry |= more
         self._out.records.append(entry)
 
 

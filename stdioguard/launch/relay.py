@@ -103,6 +103,7 @@ class Relay:
         self._client_open = True
         self._stdout_open = False
         self._stderr_open = False
+        self._interest: tuple[bool, ...] = ()
         self._linger: float | None = None
         self._stopping: float | None = None
         self._signalled = False
@@ -134,9 +135,9 @@ class Relay:
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         watched: dict[int, int] = {}
-        while not self._is_over():
+        while self._is_quiet() or not self._is_over():
             self._watch(poll, watched)
-            for descriptor, event in poll.poll(self._timeout()):
+            for descriptor, event in poll.poll(None if self._is_quiet() else self._timeout()):
                 if descriptor == wake:
                     _drain(wake)
                     self._collect()
@@ -148,7 +149,20 @@ class Relay:
                         self._to_client.broken = True
                 elif self._child is not None:
                     self._serve(descriptor, event)
-            self._keep_time()
+            if not self._is_quiet():
+                self._keep_time()
+
+    def _is_quiet(self) -> bool:
+        """Tell whether nothing runs out and nothing ends: the state in which almost every message finds the loop."""
+        return (
+            self._client_open
+            and self._stopping is None
+            and not self._begun
+            and not self._session.state.held
+            and not self._signalled
+            and not self._to_client.broken
+            and (self._child is None or (self._stdout_open and self._status is None))
+        )
 
     def _serve(self, descriptor: int, event: int) -> None:
         child = self._child
@@ -165,26 +179,28 @@ class Relay:
 
     def _watch(self, poll: select.poll, watched: dict[int, int]) -> None:
         """Register what there is to wait for; a descriptor that nobody wants to hear of is not polled at all."""
-        wanted: dict[int, int] = {}
-        to_server = self._to_server
+        to_server, to_client = self._to_server, self._to_client
         backlog = to_server.size if to_server is not None else 0
-        if self._client_open and self._stopping is None and backlog < HIGH_WATER and self._to_client.size < HIGH_WATER:
-            wanted[0] = _IN
-        if self._to_client.size:
-            wanted[1] = select.POLLOUT
-        if self._child is not None:
-            if self._stdout_open and self._to_client.size < HIGH_WATER:
-                wanted[self._child.stdout] = _IN
-            if self._stderr_open:
-                wanted[self._child.stderr] = _IN
-            if to_server is not None and to_server.size:
-                wanted[to_server.descriptor] = select.POLLOUT
-        if wanted == watched:
+        room = to_client.size < HIGH_WATER
+        interest = (
+            self._client_open and self._stopping is None and room and backlog < HIGH_WATER,
+            to_client.size > 0,
+            self._stdout_open and room,
+            self._stderr_open,
+            backlog > 0,
+        )
+        if interest == self._interest:
             return
+        self._interest = interest
+        child = self._child
+        from_server, from_errors = (child.stdout, child.stderr) if child is not None else (-1, -1)
+        input_ = to_server.descriptor if to_server is not None else -1
+        masks = ((0, _IN), (1, select.POLLOUT), (from_server, _IN), (from_errors, _IN), (input_, select.POLLOUT))
+        wanted = {descriptor: mask for (descriptor, mask), wish in zip(masks, interest, strict=True) if wish}
         for descriptor in watched.keys() - wanted.keys():
             poll.unregister(descriptor)
         for descriptor, mask in wanted.items():
-            if watched.get(descriptor) != mask:
+            if descriptor not in watched:
                 poll.register(descriptor, mask)
         watched.clear()
         watched.update(wanted)
@@ -217,8 +233,6 @@ class Relay:
             self._end("the client has gone", GRACE)
         elif not self._client_open and self._stopping is None:
             self._half_closed(now)
-        if self._to_server is not None and self._to_server.size > FLOOD:
-            self._fail("the server asks and does not read the answers")
 
     # --- reading --------------------------------------------------------------------------------------------------------------
 
@@ -263,9 +277,13 @@ class Relay:
 
     def _apply(self, outputs: list[Output]) -> None:
         """Write the records, then send the lines: no record, no message."""
-        records = [entry for output in outputs for entry in output.records]
-        to_client = [line for output in outputs for line in output.to_client]
-        to_server = [line for output in outputs for line in output.to_server]
+        if len(outputs) == 1:
+            output = outputs[0]
+            records, to_client, to_server = output.records, output.to_client, output.to_server
+        else:
+            records = [entry for output in outputs for entry in output.records]
+            to_client = [line for output in outputs for line in output.to_client]
+            to_server = [line for output in outputs for line in output.to_server]
         if self.failure is None:
             try:
                 self._record.write(records)
@@ -278,6 +296,8 @@ class Relay:
                 return
             if self._to_server is not None:
                 self._to_server.send(to_server)
+                if self._to_server.size > FLOOD:
+                    self._fail("the server asks and does not read the answers")
         if to_client:
             self._to_client.send(to_client)
 

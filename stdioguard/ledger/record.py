@@ -41,13 +41,13 @@ class Record:
         lines: list[str] = []
         for entry in entries:
             self._sequence += 1
-            arguments = entry.get("arguments")
+            if "detail" in entry:
+                entry["detail"] = redact.text(entry["detail"])
+            arguments = entry.pop("arguments", None)
+            line = strict_json.encode(entry)
             if arguments is not None:
-                entry["arguments"] = redact.arguments(arguments)
-            detail = entry.get("detail")
-            if detail is not None:
-                entry["detail"] = redact.text(detail)
-            lines.append(strict_json.encode({"seq": self._sequence, "time": stamp, **entry}))
+                line = f'{line[:-1]},"arguments":{redact.arguments(arguments)}}}'
+            lines.append(f'{{"seq":{self._sequence},"time":"{stamp}",{line[1:]}')
         lines.append("")
         data = "\n".join(lines).encode("ascii")
         written = 0

@@ -19,48 +19,59 @@ MAX_TEXT = 256
 MAX_ENCODED = 8192
 _MAX_MEMBERS = 64
 
-_KEY_SOURCE = (
-    r"passw|passphrase|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authori[sz]ation|credential|cookie|bearer"
+_KEY_PATTERN = (
+    r"(?i)passw|passphrase|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authori[sz]ation|credential|cookie|bearer"
 )
-_TEXT_SOURCE = "|".join(
-    (
-        r"\bsk-[A-Za-z0-9_\-]{16,}",  # OpenAI, Anthropic
-        r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
-        r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
-        r"\bglpat-[A-Za-z0-9_\-]{16,}",
-        r"\bxox[abeoprs]-[A-Za-z0-9\-]{10,}",  # Slack
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # AWS
-        r"\bAIza[0-9A-Za-z_\-]{30,}",  # Google
-        r"\b(?:npm|hf)_[A-Za-z0-9]{20,}|\bpypi-[A-Za-z0-9_\-]{20,}",
-        r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",  # JWT
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",  # user:password in a URL
-        r"(?i:\bbearer\s+)[A-Za-z0-9._~+/\-]{12,}=*",
-        r"(?i:(?:password|passwd|secret|token|api[-_]?key)\s*[=:]\s*)[^\s\"',;&]{4,}",
-    )
-)
-_compiled: tuple[re.Pattern[str], re.Pattern[str]] | None = None
+
+# Marker, pattern: a pattern is tried only where the text, case folded, holds its marker. Every match of a pattern holds its marker.
+_SHAPES = (
+    ("sk-", r"\bsk-[A-Za-z0-9_\-]{16,}"),  # OpenAI, Anthropic
+    ("k_live_", r"\b[sr]k_live_[A-Za-z0-9]{16,}"),  # Stripe
+    ("k_test_", r"\b[sr]k_test_[A-Za-z0-9]{16,}"),
+    ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
+    ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    ("glpat-", r"\bglpat-[A-Za-z0-9_\-]{16,}"),
+    ("xox", r"\bxox[abeoprs]-[A-Za-z0-9\-]{10,}"),  # Slack
+    ("akia", r"\bAKIA[0-9A-Z]{16}\b"),  # AWS
+    ("asia", r"\bASIA[0-9A-Z]{16}\b"),
+    ("aiza", r"\bAIza[0-9A-Za-z_\-]{30,}"),  # Google
+    ("npm_", r"\bnpm_[A-Za-z0-9]{20,}"),
+    ("hf_", r"\bhf_[A-Za-z0-9]{20,}"),
+    ("pypi-", r"\bpypi-[A-Za-z0-9_\-]{20,}"),
+    ("eyj", r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"),  # JWT
+    ("private key-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("://", r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # user:password in a URL
+    ("bearer", r"(?i)\bbearer\s+[A-Za-z0-9._~+/\-]{12,}=*"),
+    *((word, rf"(?i){pattern}\s*[=:]\s*[^\s\"',;&]{{4,}}") for word, pattern in (
+        ("password", "password"), ("passwd", "passwd"), ("secret", "secret"), ("token", "token"), ("api", "api[-_]?key"))),
+)  # fmt: skip
+_keys: dict[str, bool] = {}
 
 
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    global _compiled  # noqa: PLW0603 - compiled at the first call that has arguments, not before `initialize` is answered
-    if _compiled is None:
-        _compiled = (re.compile(_KEY_SOURCE, re.IGNORECASE), re.compile(_TEXT_SOURCE))
-    return _compiled
+def _is_secret(key: str) -> bool:
+    known = _keys.get(key)
+    if known is None:
+        known = re.search(_KEY_PATTERN, key) is not None
+        if len(_keys) < 1024:
+            _keys[key] = known
+    return known
 
 
 def text(value: str) -> str:
     """Return `value` with what looks like a secret replaced, at most `MAX_TEXT` characters of it."""
     # A secret may straddle the cut, so look a little further than is kept.
-    shown = _patterns()[1].sub(REDACTED, value[: MAX_TEXT * 4])
+    shown = value[: MAX_TEXT * 4]
+    folded = shown.casefold()
+    for marker, pattern in _SHAPES:
+        if marker in folded:
+            shown = re.sub(pattern, REDACTED, shown)
     return shown if len(shown) <= MAX_TEXT and len(value) <= MAX_TEXT * 4 else f"{shown[:MAX_TEXT]}[... {len(value)} characters]"
 
 
-def arguments(value: Any) -> Any:
-    """Return a copy of a JSON value for the record: redacted, cut, and never more than `MAX_ENCODED` bytes of JSON."""
-    kept = _copy(value, 0)
-    encoded = len(strict_json.encode(kept))
-    return kept if encoded <= MAX_ENCODED else f"[{encoded} bytes of arguments]"
+def arguments(value: Any) -> str:
+    """Return a JSON value as the record keeps it, as JSON: redacted, cut, and never more than `MAX_ENCODED` bytes."""
+    encoded = strict_json.encode(_copy(value, 0))
+    return encoded if len(encoded) <= MAX_ENCODED else f'"[{len(encoded)} bytes of arguments]"'
 
 
 def _copy(value: Any, depth: int) -> Any:
@@ -69,9 +80,8 @@ def _copy(value: Any, depth: int) -> Any:
     if type(value) is dict:
         if depth > 8:
             return "[...]"
-        secret = _patterns()[0].search
         kept = {
-            text(key): REDACTED if secret(key) and isinstance(member, str | dict | list) else _copy(member, depth + 1)
+            text(key): REDACTED if _is_secret(key) and isinstance(member, str | dict | list) else _copy(member, depth + 1)
             for key, member in list(value.items())[:_MAX_MEMBERS]
         }
         if len(value) > _MAX_MEMBERS:
@@ -90,7 +100,6 @@ def _copy(value: Any, depth: int) -> Any:
 
 def command(argv: list[str]) -> list[str]:
     """Return a command line for the record: `--token X` and `--token=X` lose their X."""
-    secret = _patterns()[0].search
     kept: list[str] = []
     hide_next = False
     for word in argv:
@@ -99,7 +108,7 @@ def command(argv: list[str]) -> list[str]:
             hide_next = False
             continue
         name, equals, _ = word.partition("=")
-        named = word.startswith("-") and secret(name) is not None
+        named = word.startswith("-") and _is_secret(name)
         kept.append(f"{name}={REDACTED}" if named and equals else text(word))
         hide_next = named and not equals
     return kept

@@ -179,16 +179,22 @@ _PROTOCOL_KEYS = frozenset(
 _BY_FOLDED = {key.casefold(): key for key in _PROTOCOL_KEYS}
 
 
+_harmless = set(_PROTOCOL_KEYS)
+"""Keys that have been looked at and imitate nothing."""
+
+
 def imitation(members: dict[str, Any]) -> str | None:
     """Return a key of `members` that a case-insensitive or NUL-stopping parser would take for one of the protocol's.
 
     Go's encoding/json matches struct fields without regard to case (CVE-2026-27896), C strings end at NUL.
     """
-    for key in members:
-        if key in _PROTOCOL_KEYS:
-            continue
+    if members.keys() <= _harmless:
+        return None
+    for key in members.keys() - _harmless:
         if key.casefold() in _BY_FOLDED or any(char < " " or char == "\x7f" for char in key):
             return key
+        if len(_harmless) < 4096:
+            _harmless.add(key)
     return None
 
 

@@ -107,8 +107,8 @@ def parse(frame: bytes) -> Message:
 
 
 def _classify(value: dict[str, Any]) -> Message:
-    unknown = value.keys() - _MEMBERS
-    if unknown:
+    if not value.keys() <= _MEMBERS:
+        unknown = value.keys() - _MEMBERS
         raise MalformedError("unknown-member", f"the envelope has a member that JSON-RPC does not name: {min(unknown)!a:.80}")
     if value.get("jsonrpc") != "2.0" or type(value["jsonrpc"]) is not str:
         raise MalformedError("jsonrpc-version", 'jsonrpc must be "2.0"')
@@ -153,10 +153,11 @@ def _error(error: Any) -> dict[str, Any]:
 
 def _is_id(value: Any) -> bool:
     if type(value) is str:
-        return len(value) <= MAX_ID and len(value.encode("utf-8", "replace")) <= MAX_ID
+        return len(value) * 4 <= MAX_ID or len(value.encode("utf-8", "replace")) <= MAX_ID
     if type(value) is int:
-        # 3.33 bits a digit: the comparison keeps a huge integer from being printed at all.
-        return value.bit_length() <= MAX_ID * 3 and len(str(value)) <= MAX_ID
+        # More than three bits a digit: the comparison keeps a huge integer from being printed at all.
+        bits = value.bit_length()
+        return bits <= MAX_ID or (bits <= MAX_ID * 4 and len(str(value)) <= MAX_ID)
     return False
 
 

@@ -18,7 +18,8 @@ from stdioguard.wire.errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 MAX_DEPTH = 128
 """How many arrays and objects may be open at once."""
@@ -80,10 +81,25 @@ def _constant(text: str) -> None:
     raise MalformedError("not-a-number", f"{text} is not JSON")
 
 
+def _no_json(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _fast_encoder() -> Callable[[Any], str]:
+    """Return an encoder that is built once: `JSONEncoder.encode` builds its C encoder anew for every message."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without the accelerator
+        return json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
+    pieces = make(None, _no_json, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
+_scan = _decoder.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out; it is what `decode` calls
 _long_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_long_int, parse_constant=_constant)
-_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
+_encode = _fast_encoder()
 _text_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False, ensure_ascii=False)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode(frame: bytes) -> Any:
@@ -102,6 +118,10 @@ def decode(frame: bytes) -> Any:
         raise MalformedError("invalid-utf8", f"invalid UTF-8 at byte {error.start}") from None
     try:
         try:
+            value, end = _scan(text, 0)
+            if end != len(text):
+                value = _decoder.decode(text)  # white space around the value, or something that should not be there
+        except StopIteration:
             value = _decoder.decode(text)
         except json.JSONDecodeError:
             raise
@@ -111,9 +131,9 @@ def decode(frame: bytes) -> Any:
         raise MalformedError("invalid-json", f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise MalformedError("too-deep", f"more than {MAX_DEPTH} levels of nesting") from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+    if len(frame) > MAX_DEPTH and frame.count(b"{") + frame.count(b"[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise MalformedError("too-deep", f"more than {MAX_DEPTH} levels of nesting")
-    if "\\ud" in text or "\\uD" in text:
+    if _SURROGATE.search(frame):
         try:
             _as_text(value).encode("utf-8")
         except UnicodeEncodeError:
@@ -147,7 +167,7 @@ def encode(value: Any) -> str:
     Raises `ValueError` for NaN and infinities, which `decode` never yields.
     """
     try:
-        return _encoder.encode(value)
+        return _encode(value)
     except TypeError:
         return _encode_exactly(value)
 
@@ -176,7 +196,7 @@ def _encode_exactly(value: Any, *, sort_keys: bool = False) -> str:
 
     def placeholder(number: object) -> str:
         if not isinstance(number, Number):
-            raise TypeError(f"{type(number).__name__} is not a JSON value")
+            _no_json(number)
         numbers.append(number.text)
         return f"\udc00{len(numbers) - 1}"
 

@@ -609,7 +609,7 @@ class World:
         elif message.method == "notifications/progress":
             assert message.params["progressToken"] in self.server_tokens.values(), "progress that no request asked for"
         elif message.method == "notifications/tasks/status":
-            assert message.params["taskId"] in self.server_tasks
+            assert message.params.get("taskId") in self.server_tasks
         elif message.method == "notifications/roots/list_changed":
             assert self.phase == "ready"
 
@@ -819,7 +819,10 @@ class World:
     def _relayed_request(self, step: Step, asked: Message, message: Message) -> None:
         assert not step.duplicate, "a server's request with an id in flight was passed on"
         assert self.era != MODERN, "a 2026-07-28 server sends no requests"
-        assert (message.method, message.params) == (asked.method, _clean_meta(asked.params))
+        expected = _clean_meta(asked.params)
+        if self.revision not in _TASKING:
+            expected.pop("task", None)
+        assert (message.method, message.params) == (asked.method, expected)
         assert not own_keys(message.params)
         revisions, capability = SERVER_REQUESTS[message.method]
         if self.phase == "ready":
@@ -832,7 +835,7 @@ class World:
         if message.method == "elicitation/create":
             _not_the_guards_voice(message.params)
         if message.params.get("taskId") is not None:
-            assert message.params["taskId"] in self.server_tasks
+            assert message.params.get("taskId") in self.server_tasks
         step.relayed_to = message.id
         self.to_ask[message.id] = (asked.id, asked)
         meta = message.params.get("_meta", {})
@@ -864,7 +867,7 @@ class World:
         elif method == "notifications/elicitation/complete":
             assert params["elicitationId"] in self.elicitations
         elif method in ("notifications/tasks/status", "notifications/tasks"):
-            assert params["taskId"] in self.tasks
+            assert params.get("taskId") in self.tasks
         elif self.era == MODERN and method == "notifications/message":
             assert any("io.modelcontextprotocol/logLevel" in entry.meta for entry in self.open.values())
         elif method == "notifications/resources/updated" and self.era != MODERN:

@@ -69,8 +69,8 @@ ALL_METHODS = sorted(
      "tools/Call", "tools/call\0", "vendor/run", "rpc.discover", "TOOLS/CALL", "$/cancelRequest", "completion/complete "}
 )  # fmt: skip
 YES = {"action": "accept", "content": {"decision": "allow once"}}
-DECISIONS = st.sampled_from(
-    [YES, YES, YES, {"action": "accept", "content": {"decision": "deny"}}, {"action": "decline"}, {"action": "cancel"}, {},
+DECISIONS = st.just(YES) | st.sampled_from(
+    [{"action": "accept", "content": {"decision": "deny"}}, {"action": "decline"}, {"action": "cancel"}, {},
      {"action": "accept"}, {"action": "accept", "content": {}}, {"action": "accept", "content": {"decision": True}},
      {"action": "accept", "content": {"decision": "Allow once"}}, {"action": "accept", "content": {"decision": ["allow once"]}},
      {"action": "Accept", "content": {"decision": "allow once"}}, {"action": "accept", "content": [["decision", "allow once"]]},
@@ -341,7 +341,7 @@ class Conversation(RuleBasedStateMachine):
             marks[_pick(data, [VERSION, CAPABILITIES])] = _pick(data, [None, [], "", {}])
         self.world.client(message)
 
-    @rule(data=st.data(), late=st.booleans(), result=DECISIONS, extra=st.sampled_from([{}, {}, {"_meta": {f"{OWN}token": TOKEN}}, {"Action": "accept"}]))
+    @rule(data=st.data(), late=st.sampled_from([False, False, False, True]), result=DECISIONS, extra=st.sampled_from([{}, {}, {"_meta": {f"{OWN}token": TOKEN}}, {"Action": "accept"}]))
     @precondition(lambda self: self.world.asks or self.world.dead_asks)
     def decide(self, data: st.DataObject, late: bool, result: dict[str, Any], extra: dict[str, Any]) -> None:
         """Answer the guard's own question: rightly, wrongly, again, or by guessing."""
@@ -355,12 +355,12 @@ class Conversation(RuleBasedStateMachine):
             if entry is not None and result is YES and not extra and world.now - entry.asked_at < 55:
                 assert entry.wire is not None, "an approved call did not run"
 
-    @rule(data=st.data(), id_=IDS, result=DECISIONS, how=st.sampled_from(["right", "right", "right", "again", "tampered", "other", "foreign"]))
+    @rule(data=st.data(), id_=IDS, result=DECISIONS, how=st.sampled_from([*["right"] * 6, "tampered", "other", "foreign"]))
     @precondition(lambda self: self.modern and self.retries)
     def retry(self, data: st.DataObject, id_: Any, result: dict[str, Any], how: str) -> None:
         """Call again with the state that a round gave out: rightly, twice, tampered with, or for another call."""
         world = self.world
-        call = copy.deepcopy(_pick(data, self.retries))
+        call = copy.deepcopy(_pick(data, [*self.retries, *self.retries[-1:] * len(self.retries)]))
         state = call["requestState"]
         call["inputResponses"] = {"stdioguard.confirm": result}
         match how:
@@ -459,6 +459,8 @@ class Conversation(RuleBasedStateMachine):
         if method == "server/discover":
             return {"resultType": "complete", "supportedVersions": [MODERN] if self.modern else ["2025-11-25"], "capabilities": {"tools": {}}}
         result = copy.deepcopy(SHAPES.get(method, {}))
+        if "task" in entry.params and self.revision == "2025-11-25":
+            return {"task": {"taskId": "t1", "status": "working"}}
         if method == "tools/list":
             result["tools"] = [{"name": name, "inputSchema": {}} for name in TOOL_NAMES]
         if entry.enveloped:

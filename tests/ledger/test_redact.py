@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_key_that_says_so_hides_its_value_and_numbers_stay() -> None:
         "path": "/a",
         "deep": [{"client_secret": "q"}],
     }
-    assert redact.arguments(given) == {
+    assert json.loads(redact.arguments(given)) == {
         "password": "[redacted]", "apiKey": "[redacted]", "AUTHORIZATION": "[redacted]", "max_tokens": 100, "path": "/a",
         "deep": [{"client_secret": "[redacted]"}],
     }  # fmt: skip
@@ -75,10 +76,26 @@ def test_a_key_that_says_so_hides_its_value_and_numbers_stay() -> None:
     ],
 )
 def test_whatever_is_given_a_line_of_the_record_stays_short(value: Any) -> None:
-    assert len(strict_json.encode(redact.arguments(value))) <= redact.MAX_ENCODED
+    assert len(redact.arguments(value)) <= redact.MAX_ENCODED
 
 
 def test_command_lines_lose_their_secrets() -> None:
     assert redact.command(["s", "--token", "abc", "--api-key=def", "--port", "80", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"]) == [
         "s", "--token", "[redacted]", "--api-key=[redacted]", "--port", "80", "[redacted]",
     ]  # fmt: skip
+
+
+def test_a_pattern_is_tried_wherever_it_could_match() -> None:
+    import re
+
+    for secret in [
+        *SECRETS,
+        "https://user:hunter22@host",
+        "\u017fecret=hunter22",
+        "BEARER abcdefghijklmnop123",
+        "Api_Key: abcdef",
+        "to\u212aen=abcd",
+    ]:
+        for marker, pattern in redact._SHAPES:
+            if re.search(pattern, secret):
+                assert marker in secret.casefold()

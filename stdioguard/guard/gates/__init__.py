@@ -19,6 +19,7 @@ from stdioguard.guard.gates import (
     tasks,
     tools,
 )
+from stdioguard.wire import eras
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,37 +32,67 @@ if TYPE_CHECKING:
     Gate = Callable[[Exchange], Verdict | None]
     ResultGate = Callable[[State, Call, dict[str, Any]], Refuse | None]
 
-FROM_CLIENT: tuple[Gate, ...] = (
-    lifecycle.from_client,
-    methods.from_client,
-    limits.from_client,
-    capabilities.from_client,
-    tools.from_client,
-    arguments.from_client,
-    tasks.from_client,
-    ownership.from_client,
-    rounds.from_client,
-    consent.from_client,
+_CALL = frozenset({"tools/call"})
+_LIST = frozenset({"tools/list"})
+_OPENING = frozenset({"initialize", "server/discover"})
+_ROUNDS = eras.INPUT_REQUIRED_METHODS
+_TASKS = frozenset({"tools/call", "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
+                    "notifications/tasks", "notifications/tasks/status", "sampling/createMessage", "elicitation/create"})  # fmt: skip
+_OWNED = frozenset(
+    {"subscriptions/listen", "resources/subscribe", "resources/unsubscribe"}
+    | eras.CLIENT_NOTIFICATIONS.keys()
+    | eras.SERVER_NOTIFICATIONS.keys()
+)
+
+# A row is a gate and the methods that it has something to say about; `None` is every method there is, and those there are not.
+
+FROM_CLIENT: tuple[tuple[Gate, frozenset[str] | None], ...] = (
+    (lifecycle.from_client, None),
+    (methods.from_client, None),
+    (limits.from_client, None),
+    (capabilities.from_client, None),
+    (tools.from_client, _CALL),
+    (arguments.from_client, _CALL),
+    (tasks.from_client, _TASKS),
+    (ownership.from_client, _OWNED),
+    (rounds.from_client, _ROUNDS | {"tasks/update"}),
+    (consent.from_client, _CALL),
 )
 """For a client's requests and notifications."""
 
-FROM_SERVER: tuple[Gate, ...] = (
-    lifecycle.from_server,
-    methods.from_server,
-    limits.from_server,
-    capabilities.from_server,
-    tasks.from_server,
-    ownership.from_server,
+FROM_SERVER: tuple[tuple[Gate, frozenset[str] | None], ...] = (
+    (lifecycle.from_server, None),
+    (methods.from_server, None),
+    (limits.from_server, None),
+    (capabilities.from_server, None),
+    (tasks.from_server, _TASKS),
+    (ownership.from_server, _OWNED),
 )
 """For a server's requests and notifications."""
 
-RESULTS: tuple[ResultGate, ...] = (
-    shapes.result,
-    lifecycle.result,
-    capabilities.result,
-    tools.result,
-    rounds.result,
-    ownership.result,
-    tasks.result,
+RESULTS: tuple[tuple[ResultGate, frozenset[str] | None], ...] = (
+    (shapes.result, None),
+    (lifecycle.result, _OPENING),
+    (capabilities.result, _OPENING),
+    (tools.result, _LIST),
+    (rounds.result, _ROUNDS),
+    (ownership.result, _OWNED),
+    (tasks.result, frozenset({"tasks/list"})),
 )
 """For a server's results, by the request that they answer."""
+
+_KNOWN = frozenset().union(
+    eras.CLIENT_REQUESTS, eras.CLIENT_NOTIFICATIONS, eras.SERVER_REQUESTS, eras.SERVER_NOTIFICATIONS
+)  # fmt: skip
+_passages: dict[tuple[int, str], tuple[Any, ...]] = {}
+
+
+def passage(rows: tuple[tuple[Any, frozenset[str] | None], ...], method: str) -> tuple[Any, ...]:
+    """Return the gates among `rows` that a message of this method passes, in order."""
+    key = (id(rows), method)
+    found = _passages.get(key)
+    if found is None:
+        found = tuple(gate for gate, named in rows if named is None or method in named)
+        if method in _KNOWN:
+            _passages[key] = found
+    return found

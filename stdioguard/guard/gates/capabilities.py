@@ -116,9 +116,8 @@ def _speaks_as_guard(value: Any) -> bool:
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Narrow what the server declares."""
-    if call.method in ("initialize", "server/discover"):
-        imitation = eras.imitation(members["capabilities"])
-        if imitation is not None:
-            return Refuse(MALFORMED, "wire.imitation", f"key {imitation!a:.80} imitates one of the protocol's")
-        members["capabilities"] = _narrowed(members["capabilities"], _OF_SERVERS, state)
+    imitation = eras.imitation(members["capabilities"])
+    if imitation is not None:
+        return Refuse(MALFORMED, "wire.imitation", f"key {imitation!a:.80} imitates one of the protocol's")
+    members["capabilities"] = _narrowed(members["capabilities"], _OF_SERVERS, state)
     return None

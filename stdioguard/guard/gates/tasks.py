@@ -71,6 +71,5 @@ def started(tasks: dict[str, RequestId | None], members: dict[str, Any], token: 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Keep other sessions' tasks out of a list."""
-    if call.method == "tasks/list":
-        members["tasks"] = [task for task in members["tasks"] if type(task) is dict and task.get("taskId") in state.client_tasks]
+    members["tasks"] = [task for task in members["tasks"] if type(task) is dict and task.get("taskId") in state.client_tasks]
     return None

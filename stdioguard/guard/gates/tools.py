@@ -21,8 +21,6 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-/:]{1,128}\Z")
 def from_client(exchange: Exchange) -> Verdict | None:
     """Refuse a call of a tool that the profile denies; plain and task-augmented calls are the same to it."""
     message = exchange.message
-    if message.method != "tools/call":
-        return None
     name = message.params.get("name")
     if type(name) is not str:
         return Refuse(MALFORMED, "tools.name", "tools/call needs the name of a tool")
@@ -46,8 +44,6 @@ def from_client(exchange: Exchange) -> Verdict | None:
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Take out of a page of `tools/list` what may not be called, and names that an earlier entry or page has taken."""
-    if call.method != "tools/list":
-        return None
     if "cursor" not in call.params:
         state.listed.clear()
     shown = []
