@@ -18,6 +18,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     # `python -m` puts the working directory first: whatever is there must not be imported in place of a library.
-    if sys.path and sys.path[0] != "" and not sys.flags.safe_path:
+    if not sys.flags.safe_path:
         del sys.path[0]
     sys.exit(main())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from stdioguard.launch.errors import USAGE
-from stdioguard.launch.run import Options, run
+from stdioguard.launch.errors import REFUSED, USAGE
 
 HELP = """\
 Usage: stdioguard run [OPTIONS] [--] COMMAND [ARG]...
@@ -55,6 +55,11 @@ def main(arguments: list[str]) -> int:
         values[name] = value
     if not words or not words[0]:
         return _usage("no COMMAND to run")
+    if sys.platform not in ("linux", "darwin"):
+        os.write(2, f"stdioguard: run does not work on {sys.platform}: it needs Linux or macOS\n".encode())
+        return REFUSED
+    from stdioguard.launch.run import Options, run  # noqa: PLC0415 - needs modules that other systems do not have
+
     options = Options(words)
     for name, value in values.items():
         setattr(options, _VALUES[name], value)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from stdioguard.guard import gates
-from stdioguard.guard.gates import consent, lifecycle, roots, shapes, tasks
+from stdioguard.guard.gates import arguments, consent, lifecycle, roots, shapes, tasks
 from stdioguard.guard.seal import Sealer
 from stdioguard.guard.state import INITIALIZING, Call, Exchange, Held, ServerCall, State
 from stdioguard.guard.verdicts import (
@@ -164,6 +164,16 @@ class Session:
             state.forget(call)
             self._note(_SERVER, "response", "refuse", call.method, call.id, rule="session.ended", detail=reason)
             self._answer(Response(call.id, error=_error(INTERNAL_ERROR, "session.ended", reason)))
+        return self._out
+
+    def unrecorded(self, records: list[dict[str, Any]], reason: str, now: float) -> Output:
+        """End the session because `records` could not be written: what they let through is not sent, and who waits for it is told."""
+        open_ids = set(self.state.by_client_id)
+        self.end(reason, now)
+        lost = {entry["id"]: None for entry in records if entry.get("id") is not None and _answers_client(entry)}
+        for id_ in lost:
+            if id_ not in open_ids:
+                self._answer(Response(id_, error=_error(INTERNAL_ERROR, "session.ended", reason)))
         return self._out
 
     # --- the client's messages ------------------------------------------------------------------------------------------------
@@ -353,7 +363,12 @@ class Session:
         self.state.held.pop(held.ask_id, None)
         if approved and self.state.now <= held.deadline:
             held.exchange.approved = True
-            self._forward_to_server(held.exchange)
+            # Paths may lead elsewhere than when the person was asked.
+            objection = arguments.from_client(held.exchange)
+            if objection is None:
+                self._forward_to_server(held.exchange)
+            elif isinstance(objection, Refuse):
+                self._refuse_client(held.exchange, objection)
         else:
             self._undecided(held, "a person did not approve this call")
 
@@ -377,6 +392,7 @@ class Session:
         for waiting in self._waiting:
             if isinstance(waiting, Request) and type(waiting.id) is type(target) and waiting.id == target:
                 self._waiting.remove(waiting)
+                self._note_message(_CLIENT, "drop", waiting, rule="ids.cancelled", detail="cancelled by the client")
                 return True
         return False
 
@@ -386,9 +402,7 @@ class Session:
         # Progress must increase (basic/utilities/progress): a hair above zero leaves the server its own scale.
         progress = held.reports * 1e-6
         self.state.reported[held.token if held.token is not None else ""] = progress
-        params = {"progressToken": held.token, "progress": progress}
-        if held.exchange.revision != eras.HANDSHAKE_REVISIONS[0]:
-            params["message"] = "waiting for a person to approve this call"
+        params = {"progressToken": held.token, "progress": progress, "message": "waiting for a person to approve this call"}
         self._out.to_client.append(strict_json.encode(Notification("notifications/progress", params).envelope()))
 
     # --- plumbing -------------------------------------------------------------------------------------------------------------
@@ -470,10 +484,11 @@ class Session:
         if detail is not None:
             entry["detail"] = detail
         if message.method == "tools/call":
-            entry["tool"] = message.params.get("name")
-            arguments = message.params.get("arguments")
-            if arguments is not None:
-                entry["arguments"] = arguments
+            name = message.params.get("name")
+            entry["tool"] = name if type(name) is str else None
+            given = message.params.get("arguments")
+            if given is not None:
+                entry["arguments"] = given
         self._out.records.append(entry)
 
     def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: str) -> None:
@@ -485,6 +500,10 @@ class Session:
         if more:
             entry |= more
         self._out.records.append(entry)
+
+
+def _answers_client(entry: dict[str, Any]) -> bool:
+    return (entry["from"], entry["kind"]) in ((_CLIENT, "request"), (_SERVER, "response")) and entry["verdict"] != "drop"
 
 
 def _outcome(response: Response) -> str:

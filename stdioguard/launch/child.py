@@ -142,7 +142,7 @@ def _become(
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number, inheritable=True)
         os.dup2(report, 3, inheritable=False)
-        os.closerange(4, _highest_descriptor())
+        _close_from(4)
         report = 3
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ):
             signal.signal(name, signal.SIG_DFL)
@@ -167,9 +167,16 @@ def _become(
         os._exit(127)
 
 
-def _highest_descriptor() -> int:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+def _close_from(lowest: int) -> None:
+    if _LINUX:
+        os.closerange(lowest, (1 << 31) - 1)  # one system call, close_range(2)
+        return
+    for name in os.listdir("/dev/fd"):
+        if int(name) >= lowest:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
 
 
 def _prctl_function() -> ctypes._FuncPointer | None:

@@ -40,9 +40,11 @@ def _secret(name: str, source: str) -> str:
     path = os.path.join(folder, name)
     hint = f"write the secret to {path} and run: chmod 700 {folder}; chmod 600 {path}"
     try:
+        if os.path.isdir(folder):
+            places.private_directory(folder)
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise LaunchError(CONFIGURATION, f"secret:{name} ({source}) cannot be read: {error.strerror}; {hint}") from None
+        raise LaunchError(CONFIGURATION, f"secret:{name} ({source}) cannot be read: {error.strerror or error}; {hint}") from None
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:

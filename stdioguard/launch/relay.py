@@ -288,8 +288,8 @@ class Relay:
             try:
                 self._record.write(records)
             except OSError as error:
-                self._to_client.send(to_client)
-                self._fail(f"{RECORD_LOST}: {error.strerror}")
+                reason = f"{RECORD_LOST}: {error.strerror}"
+                self._fail(reason, self._session.unrecorded(records, reason, time.monotonic()))
                 return
         if to_server and self.failure is None:
             if self._child is None and not self._spawn():
@@ -313,9 +313,12 @@ class Relay:
         self._stdout_open = self._stderr_open = True
         return True
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, last: Output | None = None) -> None:
+        """Give up: nothing more goes to the server, nothing more is recorded, and `last` is the client's."""
         if self.failure is None:
             self.failure = reason
+            if last is not None:
+                self._apply([last])
             self._end(reason, 0.0)
 
     def _end(self, reason: str, grace: float) -> None:

@@ -6,7 +6,6 @@ This is the start-up path that a user waits for. It imports what it uses and not
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from stdioguard import __version__
@@ -48,13 +47,15 @@ def run(options: Options) -> int:
         _say(str(error))
         return error.code
     except ProfileError as error:
-        _say(f"{error} (stdioguard profile check shows more)")
+        _say(str(error))
+        return CONFIGURATION
+    except OSError as error:
+        _say(f"cannot start: {error.strerror or error}: {error.filename or 'the working directory'}")
         return CONFIGURATION
 
 
 def _run(options: Options) -> int:
-    if sys.platform not in ("linux", "darwin"):
-        raise LaunchError(REFUSED, f"run does not work on {sys.platform}: it needs Linux or macOS")
+    _hold_standard_descriptors()
     own = dict(os.environ)
     own.pop("STDIOGUARD_TOKEN", None)
     umask = os.umask(0o077)
@@ -74,6 +75,15 @@ def _run(options: Options) -> int:
     code = _exit_code(relay, status)
     _close(record, code)
     return code
+
+
+def _hold_standard_descriptors() -> None:
+    """Put /dev/null where a standard descriptor is missing, so that no file of the guard's takes its number and is written to."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _check_identity(options: Options, policy: Policy) -> None:
@@ -112,7 +122,14 @@ def _expand(policy: Policy, command: list[str], name: str) -> None:
         "TMP": [os.path.join(private, "tmp")],
     }
     for entries in policy.path_lists():
+        for entry in entries:
+            for reference in ("STATE", "CACHE", "TMP"):
+                if f"${{{reference}}}" in entry:
+                    places.private_directory(values[reference][0])
         entries[:] = variables.expand(entries, values)
+        if entries is not policy.sandbox["deny"]:
+            # What is compared with these is resolved, so they are too; a deny entry may be a pattern.
+            entries[:] = [os.path.realpath(entry) for entry in entries]
 
 
 def _open_record(policy: Policy, options: Options, name: str, program: str) -> Record:

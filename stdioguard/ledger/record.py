@@ -43,6 +43,9 @@ class Record:
             self._sequence += 1
             if "detail" in entry:
                 entry["detail"] = redact.text(entry["detail"])
+            for key in ("tool", "method"):
+                if key in entry:
+                    entry[key] = redact.name(entry[key])
             arguments = entry.pop("arguments", None)
             line = strict_json.encode(entry)
             if arguments is not None:

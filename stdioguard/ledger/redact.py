@@ -46,6 +46,7 @@ _SHAPES = (
         ("password", "password"), ("passwd", "passwd"), ("secret", "secret"), ("token", "token"), ("api", "api[-_]?key"))),
 )  # fmt: skip
 _keys: dict[str, bool] = {}
+_names: dict[str, str] = {}
 
 
 def _is_secret(key: str) -> bool:
@@ -54,6 +55,18 @@ def _is_secret(key: str) -> bool:
         known = re.search(_KEY_PATTERN, key) is not None
         if len(_keys) < 1024:
             _keys[key] = known
+    return known
+
+
+def name(value: str | None) -> str | None:
+    """Return the name of a tool or method for the record; honest ones come again and again, so they are remembered."""
+    if value is None:
+        return None
+    known = _names.get(value)
+    if known is None:
+        known = text(value)
+        if len(value) <= MAX_TEXT and len(_names) < 1024:
+            _names[value] = known
     return known
 
 

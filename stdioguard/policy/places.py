@@ -1,8 +1,8 @@
 """Where stdioguard keeps its files.
 
-The directories are those of `platformdirs`, which the rest of the tool uses by name. Importing it costs more than half of the
-start-up budget of `run`, so its rule for Linux and macOS is written out here, and a test holds the two together. `STDIOGUARD_HOME`
-moves everything below one folder.
+The directories are those of `platformdirs`. Importing it costs more than half of the start-up budget of `run`, so its rule for Linux and
+macOS, where `run` works, is written out here, and a test holds the two together; elsewhere the library is asked. `STDIOGUARD_HOME` moves
+everything below one folder.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def directory(kind: str) -> str:
         return os.path.join(os.path.abspath(home), kind)
     if sys.platform == "darwin":
         return os.path.join(os.path.expanduser(_MACOS[kind]), _APP)
+    if sys.platform != "linux":
+        import platformdirs  # noqa: PLC0415 - see above
+
+        path: str = getattr(platformdirs, f"user_{kind}_dir")(_APP, appauthor=False)
+        return path
     variable, default = _XDG[kind]
     base = os.environ.get(variable, "").strip() or os.path.expanduser(default)
     return os.path.join(base, _APP)

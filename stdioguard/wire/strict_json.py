@@ -59,8 +59,9 @@ def _float(text: str) -> float | Number:
     value = float(text)
     if value in _INFINITE:
         raise MalformedError("number-overflow", "a number is too large for a double")
-    # Seventeen significant digits always survive a double (IEEE 754); a longer text may say more than the double keeps.
-    if len(text) > 17 and repr(value) != text:
+    # Fifteen significant digits always survive a normal double (IEEE 754); a longer text, or a value too small to be normal, may
+    # say more than the double keeps.
+    if (len(text) > 15 or abs(value) < 1e-300) and repr(value) != text:
         from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - rare, and costly to import
 
         try:
@@ -118,11 +119,7 @@ def decode(frame: bytes) -> Any:
         raise MalformedError("invalid-utf8", f"invalid UTF-8 at byte {error.start}") from None
     try:
         try:
-            value, end = _scan(text, 0)
-            if end != len(text):
-                value = _decoder.decode(text)  # white space around the value, or something that should not be there
-        except StopIteration:
-            value = _decoder.decode(text)
+            value = _scanned(text)
         except json.JSONDecodeError:
             raise
         except ValueError:
@@ -139,6 +136,15 @@ def decode(frame: bytes) -> Any:
         except UnicodeEncodeError:
             raise MalformedError("lone-surrogate", "a string holds half a surrogate pair") from None
     return value
+
+
+def _scanned(text: str) -> Any:
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    # White space around the value, or something that should not be there: the decoder knows which.
+    return value if end == len(text) else _decoder.decode(text)
 
 
 def _as_text(value: Any) -> str:

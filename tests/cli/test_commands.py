@@ -118,3 +118,11 @@ def test_an_unwritable_home_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path / "file" / "below", "run", "--", "true")
     assert done.returncode == 77
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_run_refuses_a_system_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    from stdioguard.cli.run import main
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["--", "true"]) == 77
+    assert capfd.readouterr().err == "stdioguard: run does not work on win32: it needs Linux or macOS\n"

@@ -148,7 +148,12 @@ GUARD_CODES = (-31001, -31002, -31003, -31004)
 def is_guards_error(error: Any) -> bool:
     """Tell whether an error is of the guard's making: it says so, with a rule."""
     data = error.get("data")
-    return type(data) is dict and type(data.get("rule")) is str and type(data.get("code")) is Num and error["message"].startswith("stdioguard: ")
+    return (
+        type(data) is dict
+        and type(data.get("rule")) is str
+        and type(data.get("code")) is Num
+        and error["message"].startswith("stdioguard: ")
+    )
 
 
 def without_own(value: Any) -> Any:
@@ -223,7 +228,6 @@ class Sealed:
         self.at = now
         self.inner: Any = None
         self.keys: tuple[str, ...] = ()
-        self.shown = False
         self.used = False
 
 
@@ -267,6 +271,7 @@ class World:
         self.asks: dict[str, Entry] = {}
         self.dead_asks: list[str] = []
         self.sealed: dict[str, Sealed] = {}
+        self.shown: set[str] = set()
         self.server_open: dict[Any, str] = {}
         self.to_ask: dict[str, tuple[Any, Message]] = {}
         self.server_tokens: dict[Any, Any] = {}
@@ -294,6 +299,8 @@ class World:
             else:
                 step.entry = self.open[message.id] = Entry(message)
                 self.has_enveloped |= step.entry.enveloped
+            if type(message.params.get("requestState")) is str:
+                self.shown.add(message.params["requestState"])
         elif message is not None and message.kind == "response" and message.id in self.asks:
             step.asked = self.asks.pop(message.id)
             step.approves = is_approval(message.result)
@@ -488,7 +495,9 @@ class World:
             return False
         if entry.method in ("initialize", "subscriptions/listen"):
             return True
-        marks = [meta.get("example.org/n") if type(meta) is dict else None for meta in (entry.meta, message.params.get("_meta", {}))]
+        marks = [
+            meta.get("example.org/n") if type(meta) is dict else None for meta in (entry.meta, message.params.get("_meta", {}))
+        ]
         return entry.essence == essence(message.method, message.params) and marks[0] == marks[1]
 
     def _allowed(self, step: Step, entry: Entry, message: Message) -> None:
@@ -746,8 +755,9 @@ class World:
         if result.get("resultType") == "input_required":
             self._relayed_questions(entry, result, expected)
             return
-        task = result.get("task", result if result.get("resultType") == "task" else None)
-        if entry.method == "tools/call" and type(task) is dict and ("task" in entry.params or entry.enveloped):
+        as_task = result.get("resultType") == "task" if entry.enveloped else "task" in entry.params and self.revision in _TASKING
+        task = result.get("task", result)
+        if entry.method == "tools/call" and as_task and (entry.enveloped or "task" in result):
             assert "tasks" in self.grants.capabilities
             self.tasks[task["taskId"]] = entry.token
         else:
@@ -783,7 +793,9 @@ class World:
         questions = result.get("inputRequests", {})
         for key, question in questions.items():
             assert not key.casefold().startswith("stdioguard"), "a server asks under the guard's key"
-            capability = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}[question["method"]]
+            capability = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}[
+                question["method"]
+            ]
             assert capability in self.grants.capabilities, f"{capability} is not granted"
             assert type(declared.get(capability)) is dict, f"{capability} is not declared"
             _not_the_guards_voice(question.get("params", {}))

@@ -34,7 +34,21 @@ from tests.fuzz.reference import Num
 IDS = st.sampled_from([0, 1, 2, 3, "0", "1", "2", "", -7, 10**40, "caf\u00e9", "stdioguard-f00d-1", "stdioguard-f00d-2"])
 TOOLS = st.sampled_from(["read_file", "write_file", "write_more", "write_secret", "open_file", "drop", "stranger"])
 ODD_TOOLS = st.sampled_from(
-    ["", "Read_file", "read_file\0", "read_file ", " drop", "drop\u200b", "write_secret\n", "x" * 129, "read_*", "../drop", 5, None, ["drop"]]
+    [
+        "",
+        "Read_file",
+        "read_file\0",
+        "read_file ",
+        " drop",
+        "drop\u200b",
+        "write_secret\n",
+        "x" * 129,
+        "read_*",
+        "../drop",
+        5,
+        None,
+        ["drop"],
+    ]
 )
 PATHS = st.sampled_from(
     [GRANTED, f"{GRANTED}/a", f"{GRANTED}/../etc", "/etc/passwd", f"{GRANTED}x", "/", "", "~/x", f"file://{GRANTED}/a", [f"{GRANTED}/a"],
@@ -48,9 +62,9 @@ ARGUMENTS = st.one_of(
          {"path": f"{GRANTED}/a", "PATH ": "/etc"}, {f"{OWN}token": "payload"}, {"deep": [[{"a": None}]]}, {"n": 0.1 + 0.2}]
     ),
 )  # fmt: skip
-CAPABLE = st.sampled_from(
+FULL = {"elicitation": {}, "sampling": {}, "roots": {"listChanged": True}, "tasks": {}, "extensions": {TASKS: {}, "x.org/y": {}}}
+CAPABLE = st.just(FULL) | st.sampled_from(
     [
-        {"elicitation": {}, "sampling": {}, "roots": {"listChanged": True}, "tasks": {}, "extensions": {TASKS: {}, "x.org/y": {}}},
         {"elicitation": {"form": {}, "url": {}}, "roots": {}, "experimental": {"a": {}}},
         {"elicitation": {"url": {}}, "sampling": {f"{OWN}token": TOKEN}},
         {"elicitation": True},
@@ -105,7 +119,10 @@ SERVER_CAPABILITIES = st.sampled_from(
     [{"tools": {}, "resources": {"subscribe": True}, "prompts": {}, "completions": {}, "logging": {}, "tasks": {"list": {}}, "x": {}},
      {"tools": {}}, {}, {"extensions": {TASKS: {}, "x.org/y": {}}}, {"Tools": {}}]
 )  # fmt: skip
-QUESTION = {"method": "elicitation/create", "params": {"mode": "form", "message": "name?", "requestedSchema": {"type": "object", "properties": {}}}}
+QUESTION = {
+    "method": "elicitation/create",
+    "params": {"mode": "form", "message": "name?", "requestedSchema": {"type": "object", "properties": {}}},
+}
 QUESTIONS = st.sampled_from(
     [{"q": QUESTION}, {"q": QUESTION, "r": {"method": "roots/list"}}, {"stdioguard.confirm": QUESTION}, {"StdioGuard.x": QUESTION},
      {"q": {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}}}, {"q": {"method": "ping"}}, {"q": {"method": []}}, {"q": 5},
@@ -172,15 +189,14 @@ class Conversation(RuleBasedStateMachine):
         self.revision = MODERN
         self.capabilities: dict[str, Any] = {}
         self.retries: list[dict[str, Any]] = []
-        self.states: list[str] = []
 
     # --- openings ---------------------------------------------------------------------------------------------------------------
 
     @initialize(
-        grants=st.sampled_from(model.PROFILES), revision=st.sampled_from([*HANDSHAKE, "2025-06-18", "2025-11-25", "2025-11-25"]),
-        capabilities=CAPABLE, how=st.sampled_from([*["whole"] * 12, "sent", "probed", "none"]),
+        grants=st.sampled_from([model.NOTHING, *[model.MIXED, model.ASKING, model.EVERYTHING] * 3]), revision=st.sampled_from(["2024-11-05", "2025-03-26", *HANDSHAKE[2:] * 3]),
+        capabilities=CAPABLE, how=st.sampled_from([*["whole"] * 12, "sent", "probed", "none", "odd", "odd"]), data=st.data(),
     )  # fmt: skip
-    def opening(self, grants: model.Grants, revision: str, capabilities: dict[str, Any], how: str) -> None:
+    def opening(self, grants: model.Grants, revision: str, capabilities: dict[str, Any], how: str, data: st.DataObject) -> None:
         self.world = World(grants)
         self.capabilities = capabilities
         if self.modern:
@@ -201,6 +217,22 @@ class Conversation(RuleBasedStateMachine):
             self._answer_honestly(next(iter(self.world.by_wire.values())))
             self.world.client({"jsonrpc": "2.0", "method": "notifications/initialized"})
             assert self.world.phase == "ready"
+        elif how == "odd":
+            if data.draw(st.booleans()):
+                self.world.client({"jsonrpc": "2.0", "method": "notifications/initialized"})
+            self._odd_opening(data)
+            self.world.client({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def _odd_opening(self, data: st.DataObject) -> None:
+        """Answer `initialize` in a way that the client must not be left to believe in."""
+        entry = next(iter(self.world.by_wire.values()))
+        result = {
+            "protocolVersion": data.draw(st.sampled_from([self.revision, "2024-11-05", "2099-01-01", MODERN, 5, ""])),
+            "capabilities": data.draw(SERVER_CAPABILITIES), "serverInfo": data.draw(st.sampled_from([{"name": "x", "version": "1"}, 5])),
+        }  # fmt: skip
+        self.world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "result": result})
+        if self.world.revision is not None:
+            self.revision = self.world.revision
 
     def _answer_error(self, method: str) -> None:
         entry = next(entry for entry in self.world.by_wire.values() if entry.method == method)
@@ -208,7 +240,12 @@ class Conversation(RuleBasedStateMachine):
 
     def _initialize(self) -> None:
         info = {"name": "fuzz", "version": "1", "secret": TOKEN}
-        params = {"protocolVersion": self.revision, "capabilities": self.capabilities, "clientInfo": info, "_meta": {f"{OWN}token": TOKEN}}
+        params = {
+            "protocolVersion": self.revision,
+            "capabilities": self.capabilities,
+            "clientInfo": info,
+            "_meta": {f"{OWN}token": TOKEN},
+        }
         fresh = "init" not in self.world.open and self.world.phase == "new" and self.world.era is None
         self._raw_request("init", "initialize", params)
         if fresh:
@@ -221,7 +258,11 @@ class Conversation(RuleBasedStateMachine):
 
     def _meta(self, extras: dict[str, Any]) -> dict[str, Any]:
         self.count += 1
-        envelope = {VERSION: MODERN, CAPABILITIES: self.capabilities, CLIENT_INFO: {"name": "fuzz", "version": "1", "secret": TOKEN}}
+        envelope = {
+            VERSION: MODERN,
+            CAPABILITIES: self.capabilities,
+            CLIENT_INFO: {"name": "fuzz", "version": "1", "secret": TOKEN},
+        }
         return {"example.org/n": self.count, **(copy.deepcopy(envelope) if self.modern else {}), **extras}
 
     def _request(self, method: str, params: dict[str, Any], id_: Any, meta: dict[str, Any] | None = None) -> Any:
@@ -245,11 +286,21 @@ class Conversation(RuleBasedStateMachine):
             case "logging/setLevel":
                 return {"level": "info"}
             case "subscriptions/listen":
-                return {"notifications": data.draw(st.sampled_from([{"toolsListChanged": True, "promptsListChanged": True}, {"resourceSubscriptions": ["a:b"]}]))}
+                return {
+                    "notifications": data.draw(
+                        st.sampled_from(
+                            [{"toolsListChanged": True, "promptsListChanged": True}, {"resourceSubscriptions": ["a:b"]}]
+                        )
+                    )
+                }
             case "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update":
                 return {"taskId": data.draw(st.sampled_from(["t1", "t9"]))}
             case "initialize":
-                return {"protocolVersion": self.revision, "capabilities": self.capabilities, "clientInfo": {"name": "x", "version": "1"}}
+                return {
+                    "protocolVersion": self.revision,
+                    "capabilities": self.capabilities,
+                    "clientInfo": {"name": "x", "version": "1"},
+                }
         return {}
 
     def _is_settled(self) -> bool:
@@ -341,7 +392,12 @@ class Conversation(RuleBasedStateMachine):
             marks[_pick(data, [VERSION, CAPABILITIES])] = _pick(data, [None, [], "", {}])
         self.world.client(message)
 
-    @rule(data=st.data(), late=st.sampled_from([False, False, False, True]), result=DECISIONS, extra=st.sampled_from([{}, {}, {"_meta": {f"{OWN}token": TOKEN}}, {"Action": "accept"}]))
+    @rule(
+        data=st.data(),
+        late=st.sampled_from([False, False, False, True]),
+        result=DECISIONS,
+        extra=st.sampled_from([{}, {}, {"_meta": {f"{OWN}token": TOKEN}}, {"Action": "accept"}]),
+    )
     @precondition(lambda self: self.world.asks or self.world.dead_asks)
     def decide(self, data: st.DataObject, late: bool, result: dict[str, Any], extra: dict[str, Any]) -> None:
         """Answer the guard's own question: rightly, wrongly, again, or by guessing."""
@@ -367,57 +423,61 @@ class Conversation(RuleBasedStateMachine):
             case "tampered":
                 at = data.draw(st.integers(0, len(state) - 1))
                 call["requestState"] = data.draw(
-                    st.sampled_from([state[:at] + chr(ord(state[at]) ^ 1) + state[at + 1 :], state[:at], state + "A", state + "=", "", state.upper(), 5, None, "\u00e9" + state])
+                    st.sampled_from(
+                        [
+                            state[:at] + chr(ord(state[at]) ^ 1) + state[at + 1 :],
+                            state[:at],
+                            state + "A",
+                            state + "=",
+                            "",
+                            state.upper(),
+                            5,
+                            None,
+                            "\u00e9" + state,
+                        ]
+                    )
                 )
             case "other":
                 call["arguments"] = data.draw(ARGUMENTS)
                 call["name"] = data.draw(TOOLS)
             case "foreign":
                 call["requestState"] = _pick(data, self.retries)["requestState"]
-        fresh = state not in self.states and self._key(id_) not in world.open and self.world.era != "handshake" and world.phase == "new"
+        fresh = (
+            state not in world.shown
+            and self._key(id_) not in world.open
+            and self.world.era != "handshake"
+            and world.phase == "new"
+        )
         sealed = world.sealed[state]
         self._request("tools/call", call, id_)
         entry = world.open.get(self._key(id_))
         if how == "right" and fresh and result is YES and sealed.kind == "person" and world.now - sealed.at < 600:
             assert entry is not None, "an approved call was refused"
             assert entry.wire is not None, "an approved call did not run"
-        if how != "tampered":
-            self.states.append(call["requestState"])
 
-    @rule(data=st.data(), id_=IDS, answers=st.sampled_from([{"q": {"action": "accept", "content": {}}}, {"q": {"role": "user", "content": {}, "model": "m"}},
-          {"r": {"roots": [{"uri": "file:///etc"}, {"uri": f"file://{GRANTED}/a"}]}}, {"zz": {"action": "accept"}}, {"stdioguard.confirm": YES}, {"q": 5}, {}]))  # fmt: skip
-    @precondition(lambda self: self.modern and any(sealed.kind == "server" for sealed in self.world.sealed.values()))
-    def next_round(self, data: st.DataObject, id_: Any, answers: dict[str, Any]) -> None:
-        """Answer a server's own questions."""
-        state, call = _pick(data, [(state, call) for state, call in self._server_rounds() if call is not None] or [(None, None)])
-        if call is not None:
-            self._request(call["method"], {**call["params"], "requestState": state, "inputResponses": answers}, id_)
-
-    def _server_rounds(self) -> list[tuple[str, Any]]:
-        return [(state, self.rounds.get(state)) for state, sealed in self.world.sealed.items() if sealed.kind == "server"]
-
-    @rule(data=st.data(), wild=st.booleans(), extra=st.sampled_from([{}, {"reason": "x"}]))
     def cancel(self, data: st.DataObject, wild: bool, extra: dict[str, Any]) -> None:
         """Cancel an own request, or something that only looks like one."""
         ids = [_plain(id_) for id_ in self.world.open]
-        target = _pick(data, ids) if ids and not wild else data.draw(st.one_of(IDS, st.sampled_from([True, 1.0, None, [], {}, "init"])))
+        target = (
+            _pick(data, ids)
+            if ids and not wild
+            else data.draw(st.one_of(IDS, st.sampled_from([True, 1.0, None, [], {}, "init"])))
+        )
         self.world.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": target, **extra}})
 
-    @rule(method=st.sampled_from([*sorted(model.CLIENT_NOTIFICATIONS), "tools/call", "initialize"]), meta=META_EXTRAS,
-          params=st.sampled_from([{}, {}, {"progressToken": 4, "progress": 1}, {"progressToken": "4", "progress": 1}, {"progressToken": True, "progress": 1},
-                                  {"progressToken": 4.0, "progress": 1}, {"taskId": "t1", "status": "x"}, {"taskId": []}, {"name": "drop"}]))  # fmt: skip
     def notify(self, method: str, meta: dict[str, Any], params: dict[str, Any]) -> None:
         """Send a client's notification of some kind."""
         self.world.client({"jsonrpc": "2.0", "method": method, "params": {**params, **({"_meta": meta} if meta else {})}})
 
-    @rule(data=st.data(), cut=st.integers(0, 200), kind=st.sampled_from(["noise", "noise", "wound", "wound", "flood"]))
     def client_damage(self, data: st.DataObject, cut: int, kind: str) -> None:
         """Send noise, or an honest request with a wound in it, under an id that may be in use."""
         if kind == "noise":
             self.world.client(data.draw(NOISE))
             return
         id_ = data.draw(st.one_of(IDS, st.sampled_from([_plain(id_) for id_ in self.world.open] or [1])))
-        frame = json.dumps({"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": "drop", "_meta": self._meta({})}}).encode()
+        frame = json.dumps(
+            {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": "drop", "_meta": self._meta({})}}
+        ).encode()
         if kind == "flood":
             self.world.client(Oversized(frame, b"}}", 1 << 25))
             return
@@ -430,25 +490,56 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.world.to_ask)
     def answer_server(self, data: st.DataObject, roots: list[Any], bad: dict[str, Any] | None, own: bool) -> None:
         """Answer a request of the server's."""
-        ask = _pick(data, self.world.to_ask)
+        self.answer_one(data, _pick(data, self.world.to_ask), roots, bad, own)
+
+    def answer_one(self, data: st.DataObject, ask: str, roots: list[Any], bad: dict[str, Any] | None, own: bool) -> None:
         method = self.world.to_ask[ask][1].method
         good: dict[str, Any] = {"roots/list": {"roots": roots}, "elicitation/create": {"action": "accept", "content": {"name": "x"}},
                                 "sampling/createMessage": {"role": "assistant", "content": {"type": "text", "text": "x"}, "model": "m"}}.get(method, {})  # fmt: skip
         result = good if bad is None else bad
         server_id = self.world.to_ask[ask][0]
         if data.draw(st.integers(0, 7)) == 0:
-            self.world.client({"jsonrpc": "2.0", "id": ask, "error": {"code": -1, "message": "no", "data": {f"{OWN}token": TOKEN} if own else None}})
+            self.world.client(
+                {
+                    "jsonrpc": "2.0",
+                    "id": ask,
+                    "error": {"code": -1, "message": "no", "data": {f"{OWN}token": TOKEN} if own else None},
+                }
+            )
         else:
-            self.world.client({"jsonrpc": "2.0", "id": ask, "result": {**result, **({"_meta": {f"{OWN}token": TOKEN}} if own else {})}})
+            self.world.client(
+                {"jsonrpc": "2.0", "id": ask, "result": {**result, **({"_meta": {f"{OWN}token": TOKEN}} if own else {})}}
+            )
         assert server_id not in self.world.server_open, "the client's answer did not reach the server"
         if data.draw(st.booleans()):
             before = len(self.world.outputs)
             self.world.client({"jsonrpc": "2.0", "id": ask, "result": good})
             assert not self.world.outputs[before].to_server, "a second answer reached the server"
 
-    # --- what the server says ---------------------------------------------------------------------------------------------------
+    @rule(data=st.data())
+    def client_mischief(self, data: st.DataObject) -> None:
+        """Send noise, a damaged request, a notification of some kind, or a cancel."""
+        match data.draw(st.sampled_from(["damage", "notify", "cancel", "cancel"])):
+            case "damage":
+                self.client_damage(
+                    data,
+                    data.draw(st.integers(0, 200)),
+                    data.draw(st.sampled_from(["noise", "noise", "wound", "wound", "flood"])),
+                )
+            case "notify":
+                params = data.draw(
+                    st.sampled_from([{}, {}, {"taskId": "t1", "status": "x"}, {"taskId": []}, {"name": "drop"},
+                                     *[{"progressToken": token, "progress": 1} for token in (4, "4", 4, "4", True, 4.0)]])
+                )  # fmt: skip
+                self.notify(
+                    data.draw(st.sampled_from([*sorted(model.CLIENT_NOTIFICATIONS), "tools/call", "initialize"])),
+                    data.draw(META_EXTRAS),
+                    params,
+                )
+            case _:
+                self.cancel(data, data.draw(st.booleans()), data.draw(st.sampled_from([{}, {"reason": "x"}])))
 
-    rounds: dict[str, Any]
+    # --- what the server says ---------------------------------------------------------------------------------------------------
 
     def _honest_result(self, entry: model.Entry) -> dict[str, Any]:
         method = entry.method
@@ -457,7 +548,11 @@ class Conversation(RuleBasedStateMachine):
             revision = self.revision if self.revision in HANDSHAKE else "2025-11-25"
             return {"protocolVersion": revision, "capabilities": {"tools": {}}, "serverInfo": {"name": "victim", "version": "1"}}
         if method == "server/discover":
-            return {"resultType": "complete", "supportedVersions": [MODERN] if self.modern else ["2025-11-25"], "capabilities": {"tools": {}}}
+            return {
+                "resultType": "complete",
+                "supportedVersions": [MODERN] if self.modern else ["2025-11-25"],
+                "capabilities": {"tools": {}},
+            }
         result = copy.deepcopy(SHAPES.get(method, {}))
         if "task" in entry.params and self.revision == "2025-11-25":
             return {"task": {"taskId": "t1", "status": "working"}}
@@ -483,7 +578,9 @@ class Conversation(RuleBasedStateMachine):
     @rule(data=st.data(), extra=RESULT_EXTRAS, capabilities=SERVER_CAPABILITIES, doubled=st.booleans(),
           shape=st.sampled_from(["own", "own", "own", *sorted(SHAPES)]))  # fmt: skip
     @precondition(lambda self: self.world.by_wire)
-    def odd_answer(self, data: st.DataObject, extra: dict[str, Any], capabilities: dict[str, Any], doubled: bool, shape: str) -> None:
+    def odd_answer(
+        self, data: st.DataObject, extra: dict[str, Any], capabilities: dict[str, Any], doubled: bool, shape: str
+    ) -> None:
         """Answer with too much, with another method's shape, or twice."""
         entry = _pick(data, self.world.by_wire.values())
         result = self._honest_result(entry) if shape == "own" else copy.deepcopy(SHAPES[shape])
@@ -502,8 +599,6 @@ class Conversation(RuleBasedStateMachine):
         if doubled:
             self._must_be_dropped(frame)
 
-    @rule(data=st.data(), error=ERRORS)
-    @precondition(lambda self: self.world.by_wire)
     def error_answer(self, data: st.DataObject, error: dict[str, Any]) -> None:
         entry = _pick(data, self.world.by_wire.values())
         self.world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "error": error})
@@ -515,17 +610,21 @@ class Conversation(RuleBasedStateMachine):
         """Answer with questions, as a 2026-07-28 server may."""
         entry = _pick(data, [entry for entry in self.world.by_wire.values() if entry.method in model.MAY_ASK_BACK])
         before = set(self.world.sealed)
-        result = {"resultType": "input_required", "inputRequests": questions, **({} if inner is None else {"requestState": inner})}
+        result = {
+            "resultType": "input_required",
+            "inputRequests": questions,
+            **({} if inner is None else {"requestState": inner}),
+        }
         self.world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "result": result})
         for state in set(self.world.sealed) - before:
-            params = {key: member for key, member in entry.params.items() if key not in ("_meta", "requestState", "inputResponses")}
+            params = {
+                key: member for key, member in entry.params.items() if key not in ("_meta", "requestState", "inputResponses")
+            }
             call = {"method": entry.method, "params": json.loads(json.dumps(params, default=_number))}
-            self.rounds = {**getattr(self, "rounds", {}), state: call}
             if entry.method == "tools/call":
                 self.retries.append({**call["params"], "requestState": state})
 
-    @rule(data=st.data(), id_=st.one_of(st.integers(-1, 30), st.sampled_from(["1", "2", "", "stdioguard-f00d-1", 10**30])))
-    def guessed_answer(self, data: st.DataObject, id_: Any) -> None:
+    def guessed_answer(self, id_: Any) -> None:
         """Answer what nobody has asked, or has asked and got answered."""
         if self._key(id_) not in self.world.by_wire:
             self._must_be_dropped({"jsonrpc": "2.0", "id": id_, "result": {"content": TEXT}})
@@ -541,13 +640,26 @@ class Conversation(RuleBasedStateMachine):
         method, params = asked
         known = self._key(id_) in world.server_open
         world.server({"jsonrpc": "2.0", "id": id_, "method": method, "params": copy.deepcopy(params)})
-        if known or world.phase != "ready" or world.era == MODERN or "elicitationId" in params or "task" in params or method.startswith("tasks/"):
+        if (
+            known
+            or world.phase != "ready"
+            or world.era == MODERN
+            or "elicitationId" in params
+            or "task" in params
+            or method.startswith("tasks/")
+        ):
             return
         revisions, capability = model.SERVER_REQUESTS.get(method, ((), ""))
         declared = not capability or type(self.capabilities.get(capability)) is dict
-        honest = "includeContext" not in params and "tdio" not in str(params.get("message")) and "{OWN}" not in str(params)
+        honest = "includeContext" not in params and "tdio" not in str(params.get("message"))
         forms = method != "elicitation/create" or self.capabilities.get("elicitation") != {"url": {}}
-        if world.revision in revisions and (not capability or capability in world.grants.capabilities) and declared and honest and forms:
+        if (
+            world.revision in revisions
+            and (not capability or capability in world.grants.capabilities)
+            and declared
+            and honest
+            and forms
+        ):
             assert self._key(id_) in world.server_open, f"a server's {method} is granted and was refused"
 
     @rule(data=st.data(), said=SERVER_SAYS, listen=st.sampled_from(["own", "own", "text", "guess", "none"]))
@@ -555,7 +667,9 @@ class Conversation(RuleBasedStateMachine):
         method, params = said[0], copy.deepcopy(said[1])
         tokens = [entry.token for entry in self.world.by_wire.values() if entry.token is not None]
         if method == "notifications/progress" and params:
-            params["progressToken"] = _plain(_pick(data, tokens)) if tokens and data.draw(st.booleans()) else params["progressToken"]
+            params["progressToken"] = (
+                _plain(_pick(data, tokens)) if tokens and data.draw(st.booleans()) else params["progressToken"]
+            )
         listening = [_plain(id_) for id_ in self.world.listening]
         if listen == "guess":
             params["_meta"] = {SUBSCRIPTION: data.draw(st.sampled_from([1, "1", [], True, "\u0661", "9" * 20]))}
@@ -564,14 +678,16 @@ class Conversation(RuleBasedStateMachine):
             params["_meta"] = {SUBSCRIPTION: chosen if listen == "own" else str(chosen)}
         self.world.server({"jsonrpc": "2.0", "method": method, "params": params})
 
-    @rule(data=st.data(), wild=st.booleans())
     def server_cancel(self, data: st.DataObject, wild: bool) -> None:
         """Cancel an own request, a subscription, or a client's request that is none of the server's business."""
         ids = [_plain(id_) for id_ in (*self.world.server_open, *self.world.by_wire)]
-        target = _pick(data, ids) if ids and not wild else data.draw(st.one_of(IDS, st.integers(0, 20), st.sampled_from([True, 1.0, None, []])))
+        target = (
+            _pick(data, ids)
+            if ids and not wild
+            else data.draw(st.one_of(IDS, st.integers(0, 20), st.sampled_from([True, 1.0, None, []])))
+        )
         self.world.server({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": target}})
 
-    @rule(data=st.data(), wound=st.sampled_from([b'"a":1,"a":2,', b"\r", b"\xff", b"NaN"]), noise=st.booleans())
     def server_damage(self, data: st.DataObject, wound: bytes, noise: bool) -> None:
         """Send noise, or a broken answer: the client must not wait for ever if the id is beyond doubt."""
         if noise or not self.world.by_wire:
@@ -580,8 +696,6 @@ class Conversation(RuleBasedStateMachine):
         entry = _pick(data, self.world.by_wire.values())
         self.world.server(b'{"jsonrpc":"2.0","id":%d,"result":{%b"content":[]}}' % (_plain(entry.wire), wound))
 
-    @rule(data=st.data())
-    @precondition(lambda self: self.world.by_wire)
     def server_flood(self, data: st.DataObject) -> None:
         """Answer with a message that is too long; its ends tell which request it was."""
         world = self.world
@@ -591,7 +705,255 @@ class Conversation(RuleBasedStateMachine):
         world.server(Oversized(head, b"]}}", 1 << 25))
         assert entry.id not in world.open, "a request whose answer is too long got none"
 
+    @rule(data=st.data())
+    def server_mischief(self, data: st.DataObject) -> None:
+        """Guess, cancel what is not its own, send noise or too much."""
+        match data.draw(st.sampled_from(["guess", "cancel", "damage", "flood", "error"])):
+            case "guess":
+                self.guessed_answer(
+                    data.draw(st.one_of(st.integers(-1, 30), st.sampled_from(["1", "2", "", "stdioguard-f00d-1", 10**30])))
+                )
+            case "cancel":
+                self.server_cancel(data, data.draw(st.booleans()))
+            case "damage":
+                self.server_damage(
+                    data, data.draw(st.sampled_from([b'"a":1,"a":2,', b"\r", b"\xff", b"NaN"])), data.draw(st.booleans())
+                )
+            case "flood" if self.world.by_wire:
+                self.server_flood(data)
+            case "error" if self.world.by_wire:
+                self.error_answer(data, data.draw(ERRORS))
+
+    # --- whole exchanges ------------------------------------------------------------------------------------------------------
+
+    def _fresh(self) -> str:
+        self.count += 1
+        return f"f{self.count}"
+
+    def _settle(self) -> bool:
+        """Bring the session to where requests pass, unless it is past that."""
+        world = self.world
+        for entry in list(world.by_wire.values()):
+            if entry.method in ("initialize", "server/discover"):
+                self._answer_honestly(entry)
+        if (
+            not self.modern
+            and world.phase == "new"
+            and world.era is None
+            and not world.has_enveloped
+            and "init" not in world.open
+        ):
+            self._initialize()
+            self._answer_honestly(next(entry for entry in world.by_wire.values() if entry.method == "initialize"))
+        if world.phase == "answered":
+            world.client({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return self._is_settled()
+
+    def _last(self) -> list[Any]:
+        return [json.loads(line) for line in self.world.outputs[-1].to_client]
+
+    @rule(data=st.data(), name=st.sampled_from(["write_file", "write_more", "stranger"]), arguments=ARGUMENTS, meta=HONEST_META, result=DECISIONS,
+          seconds=st.sampled_from([0.0, 1.0, 12.0, 54.0, 56.0, 590.0, 601.0]), ticking=st.booleans(), again=st.booleans())  # fmt: skip
+    def consent(
+        self,
+        data: st.DataObject,
+        name: str,
+        arguments: Any,
+        meta: dict[str, Any],
+        result: Any,
+        seconds: float,
+        ticking: bool,
+        again: bool,
+    ) -> None:
+        """Call a tool that needs consent, let a person think, and take the answer; then perhaps try to use it again."""
+        world, id_ = self.world, self._fresh()
+        if not self._settle() or world.grants.action(name) != "confirm":
+            return
+        call = {"name": name, "arguments": arguments}
+        self._request("tools/call", call, id_, meta)
+        self._called(call, world.open.get(id_))
+        if self.modern:
+            if (
+                id_ in world.open
+                or not self.retries
+                or self.retries[-1] != {**call, "requestState": self.retries[-1]["requestState"]}
+            ):
+                return
+            world.wait(seconds, ticking=ticking)
+            retry = {**self.retries[-1], "inputResponses": {"stdioguard.confirm": result, "q": YES}}
+            for turn in range(2 if again else 1):
+                second = self._fresh()
+                self._request("tools/call", retry, second, meta)
+                ran = second in world.open
+                assert ran == (turn == 0 and result is YES and seconds <= 600), f"the call ran: {ran}"
+            return
+        entry = world.open.get(id_)
+        if entry is None or entry.ask is None:
+            return
+        ask = entry.ask
+        world.wait(seconds, ticking=ticking)
+        in_time = seconds < 55 or (entry.token is not None and seconds < 600)
+        assert not ticking or (id_ in world.open) == in_time, "a call was held for too long, or not for long enough"
+        for turn in range(2 if again else 1):
+            before = len(world.outputs)
+            world.client({"jsonrpc": "2.0", "id": ask, "result": result})
+            assert turn == 0 or not world.outputs[before].to_server, "an approval counted twice"
+        assert (entry.wire is not None) == (in_time and result is YES), f"the call ran: {entry.wire is not None}"
+
+    @rule(data=st.data(), method=st.sampled_from(["tools/call", "tools/call", "prompts/get", "resources/read"]), questions=QUESTIONS,
+          name=st.sampled_from(["read_file", "stranger", "write_file"]), inner=st.sampled_from([None, "inner", "sg1.AAAA", "\u2028", 5]),
+          answers=st.sampled_from([{"q": {"action": "accept", "content": {}}}, {"q": {"role": "user", "content": {}, "model": "m"}},
+                                   {"q": YES, "r": {"roots": [{"uri": "file:///etc"}, {"uri": f"file://{GRANTED}/a"}, {"uri": "file:///%ff"}]}},
+                                   {"zz": {"action": "accept"}}, {"stdioguard.confirm": YES}, {"q": 5}, {"q": {"action": "accept", "_meta": {f"{OWN}token": TOKEN}}}]),
+          rounds=st.integers(1, 3))  # fmt: skip
+    def asked_back(
+        self, data: st.DataObject, method: str, questions: Any, name: str, inner: Any, answers: dict[str, Any], rounds: int
+    ) -> None:
+        """Have the server ask back, up to three times, and answer it."""
+        world = self.world
+        if not self.modern or not self._settle():
+            return
+        params = {**self._params(data, method), **({"name": name, "arguments": {}} if method == "tools/call" else {})}
+        params.pop("task", None)
+        extra: dict[str, Any] = {}
+        for _ in range(rounds + 1):
+            id_ = self._fresh()
+            self._request(method, {**params, **extra}, id_)
+            entry = world.open.get(id_)
+            if entry is None:
+                result = self._last()[0].get("result", {})
+                if "inputRequests" not in result:
+                    return
+                # The guard's own question comes first.
+                extra = {"requestState": result["requestState"], "inputResponses": {"stdioguard.confirm": YES}}
+                continue
+            before = set(world.sealed)
+            asked = {
+                "resultType": "input_required",
+                "inputRequests": questions,
+                **({} if inner is None else {"requestState": inner}),
+            }
+            world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "result": asked})
+            states = set(world.sealed) - before
+            if not states:
+                return
+            extra = {"requestState": states.pop(), "inputResponses": answers}
+            if method == "tools/call":
+                self.retries.append({**params, "requestState": extra["requestState"]})
+
+    @rule(
+        data=st.data(),
+        task=st.sampled_from(["t1", "t1", "t2", "", [], None]),
+        other=st.sampled_from(["t1", "t9", [], None]),
+        meta=HONEST_META,
+    )
+    def task(self, data: st.DataObject, task: Any, other: Any, meta: dict[str, Any]) -> None:
+        """Run a call as a task, in the revisions that have tasks; speak of it and of others."""
+        world = self.world
+        if self.revision not in ("2025-11-25", MODERN) or not self._settle():
+            return
+        id_ = self._fresh()
+        self._request("tools/call", {"name": "read_file", "arguments": {}, "task": {"ttl": 1}}, id_, meta)
+        entry = world.open.get(id_)
+        if entry is None or entry.wire is None:
+            return
+        body = {"taskId": task, "status": "working"}
+        result = {"resultType": "task", **body} if self.modern else {"task": body}
+        world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "result": result})
+        method = _pick(data, ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list", "tasks/update"])
+        params = {} if method == "tasks/list" else {"taskId": other}
+        self._request(method, {key: member for key, member in params.items() if member is not None}, self._fresh())
+        status = "notifications/tasks" if self.modern else "notifications/tasks/status"
+        world.server(
+            {"jsonrpc": "2.0", "method": status, "params": {"status": "working", **({} if other is None else {"taskId": other})}}
+        )
+        for token in (1, "1", 7):
+            world.server(
+                {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+            )
+
+    @rule(data=st.data(), pages=st.lists(st.lists(st.sampled_from(TOOL_NAMES), max_size=5), min_size=1, max_size=3),
+          odd=st.sampled_from([None, None, None, 5, {"Name": "drop"}, {"name": "read_file", "name\0": "drop"}]))  # fmt: skip
+    def listing(self, data: st.DataObject, pages: list[list[Any]], odd: Any) -> None:
+        """List the tools over several pages."""
+        world = self.world
+        if not self._settle():
+            return
+        for number, names in enumerate(pages):
+            id_ = self._fresh()
+            self._request("tools/list", {"cursor": str(number)} if number else {}, id_)
+            entry = world.open.get(id_)
+            assert entry is not None, "tools/list was refused"
+            tools: list[Any] = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
+            if odd is not None:
+                tools.append(odd)
+            world.server({"jsonrpc": "2.0", "id": _plain(entry.wire), "result": {**self._honest_result(entry), "tools": tools}})
+            answer = self._last()[0]
+            if odd is None:
+                shown = {tool["name"] for tool in answer["result"]["tools"]}
+                assert number or shown == {name for name in names if world.grants.action(name) != "deny"}
+
+    @rule(data=st.data(), asked=st.sampled_from(
+              [("roots/list", {}), ("ping", {}), ("sampling/createMessage", {"messages": [], "maxTokens": 1, "task": {"ttl": 1}, "_meta": {"progressToken": 4}}),
+               ("elicitation/create", {"message": "name?", "requestedSchema": {"type": "object", "properties": {}}}),
+               ("elicitation/create", {"mode": "url", "url": "https://x.org", "message": "go", "elicitationId": "e1"})]),
+          roots=ROOTS, bad=st.sampled_from([None, None, None, {}, {"Roots": []}, {"roots": 5}, {"action": []}, {"task": {"taskId": "t1"}}, {"task": {"taskId": []}}]),
+          own=st.booleans(), token=st.sampled_from([4, "4", True, 4.0]), ends=st.sampled_from(["answer", "answer", "cancel", "open"]))  # fmt: skip
+    @precondition(lambda self: not self.modern)
+    def asked_by_server(
+        self, data: st.DataObject, asked: tuple[str, Any], roots: list[Any], bad: Any, own: bool, token: Any, ends: str
+    ) -> None:
+        """Have the server ask the client, which answers, or the server takes it back."""
+        world, id_ = self.world, self.count + 2000
+        self._fresh()
+        if not self._settle():
+            return
+        method, params = asked
+        self.server_request(id_, (method, params))
+        ask = next((ask for ask, origin in world.to_ask.items() if origin[0] == self._key(id_)), None)
+        if ask is None:
+            return
+        world.client({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}})
+        if ends == "cancel":
+            world.server({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id_}})
+            assert self._key(id_) not in world.server_open
+            assert not world.client({"jsonrpc": "2.0", "id": ask, "result": {}}).to_server, "an answer to what was taken back"
+        elif ends == "answer":
+            self.answer_one(data, ask, roots, bad, own)
+            if "elicitationId" in params:
+                world.server(
+                    {"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": {"elicitationId": "e1"}}
+                )
+            if "task" in params:
+                world.server({"jsonrpc": "2.0", "id": id_ + 5000, "method": "tasks/get", "params": {"taskId": "t1"}})
+
+    @rule(data=st.data(), text=st.booleans(), ends=st.sampled_from(["result", "cancel", "open"]))
+    @precondition(lambda self: self.modern)
+    def listen(self, data: st.DataObject, text: bool, ends: str) -> None:
+        """Subscribe, hear something, and have the subscription ended."""
+        world, id_ = self.world, _pick(data, [self._fresh(), self.count + 1000])
+        if not self._settle():
+            return
+        self._request("subscriptions/listen", self._params(data, "subscriptions/listen"), id_)
+        entry = world.open.get(self._key(id_))
+        if entry is None:
+            return
+        wire = _plain(entry.wire)
+        mark = {SUBSCRIPTION: str(wire) if text else wire}
+        for method, params in (("notifications/subscriptions/acknowledged", {"notifications": {}}), data.draw(SERVER_SAYS)):
+            world.server({"jsonrpc": "2.0", "method": method, "params": {**params, "_meta": mark}})
+        if ends == "result":
+            world.server({"jsonrpc": "2.0", "id": wire, "result": {"resultType": "complete", "_meta": mark}})
+        elif ends == "cancel":
+            world.server({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": wire}})
+        assert (self._key(id_) in world.open) == (ends == "open")
+
     # --- time, and the end ------------------------------------------------------------------------------------------------------
+
+    @rule()
+    @precondition(lambda self: self.world.asks)
+    def client_closes_its_input(self) -> None:
+        self.world.half_close()
 
     @rule(seconds=st.sampled_from([0.1, 5.0, 11.0, 54.0, 56.0, 400.0, 601.0]), ticking=st.booleans())
     def time_passes(self, seconds: float, ticking: bool) -> None:

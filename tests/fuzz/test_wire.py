@@ -45,7 +45,9 @@ long_decimals = st.builds(
     st.text("0123456789", min_size=20, max_size=60),
     st.sampled_from(["", "e5", "E-7", "e+20"]),
 )
-texts = st.text(max_size=12) | st.sampled_from(["\u2028", "\x7f", "\ufeff", "\u0130", "\0", "\U0001f600", "a\r\nb", "id", "ID", "\x85"])
+texts = st.text(max_size=12) | st.sampled_from(
+    ["\u2028", "\x7f", "\ufeff", "\u0130", "\0", "\U0001f600", "a\r\nb", "id", "ID", "\x85"]
+)
 scalars = (
     st.none() | st.booleans() | st.integers() | st.integers(min_value=10**60, max_value=10**300) | texts
     | st.floats(allow_nan=False, allow_infinity=False) | long_integers | long_decimals
@@ -87,7 +89,9 @@ def _spell(value: Any, random: Any) -> str:
     if type(value) is dict:
         items = list(value.items())
         random.shuffle(items)
-        inside = ",".join(f"{space()}{_spell(key, random)}{space()}:{space()}{_spell(member, random)}{space()}" for key, member in items)
+        inside = ",".join(
+            f"{space()}{_spell(key, random)}{space()}:{space()}{_spell(member, random)}{space()}" for key, member in items
+        )
         return "{" + (inside or space()) + "}"
     if type(value) is list:
         return "[" + (",".join(f"{space()}{_spell(member, random)}{space()}" for member in value) or space()) + "]"

@@ -239,7 +239,7 @@ def test_a_blank_line_is_nothing(revision: str) -> None:
 @pytest.mark.parametrize(
     "number",
     ["9007199254740993", "-9223372036854775809", "1" + "0" * 5000, "0.1", "1.0", "1e5", "-0.0",
-     "3.141592653589793238462643383279502884197", "1E-7", "0.30000000000000004", "5e-324", "123456789012345678901234567890.5"],
+     "3.141592653589793238462643383279502884197", "1E-7", "9007199254740.993", "1e-400", "-4e-324", "0.0", "2.5e-310", "0.30000000000000004", "5e-324", "123456789012345678901234567890.5"],
 )  # fmt: skip
 def test_a_number_keeps_its_value_on_its_way(number: str, revision: str) -> None:
     from decimal import Decimal
@@ -263,3 +263,14 @@ def test_refused_answers_name_the_request_they_answer(revision: str) -> None:
         assert message["id"] == expected
         assert type(message["id"]) is type(expected)
         assert refusal(message) is not None
+
+
+@pytest.mark.parametrize(
+    "frame", [b" " + b"9" * 4400, b"9" * 4400 + b" ", b"\t{" + b"9" * 9000, b" [" + b"-" + b"9" * 9000 + b"]"]
+)
+def test_a_long_number_in_the_wrong_place_is_refused_like_anything_else(frame: bytes) -> None:
+    talk = Playbook("2025-11-25")
+    talk >> frame
+    assert refusal(talk.client_got())
+    talk << frame
+    assert talk.all_to_client() == []

@@ -434,3 +434,56 @@ def test_a_flood_of_requests_meets_a_limit(revision: str) -> None:
     for _ in range(4097):
         talk >> call("read_file")
     assert talk.client_got()["error"]["code"] == -31004
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_what_could_not_be_recorded_is_answered_with_the_reason_and_nothing_else(revision: str) -> None:
+    talk = Playbook(revision, MIXED)
+    for id_ in ("pending", "answered", "refused"):
+        talk >> {**call("run_shell" if id_ == "refused" else "read_file"), "id": id_}
+        if id_ == "answered":
+            talk << result(content=[])
+    output = talk.session.unrecorded(talk.records[-4:], "disk full", talk.now)
+    answers = [json.loads(line) for line in output.to_client]
+    assert sorted(message["id"] for message in answers) == ["answered", "pending", "refused"]
+    assert all("disk full" in message["error"]["message"] for message in answers)
+    assert output.to_server == []
+
+
+def test_paths_are_looked_at_again_after_a_person_has_approved() -> None:
+    profile = OPEN + '[tools.rules]\nwrite = { action = "confirm", arguments = { path = { inside = ["/work"] } } }\n'
+    talk = Playbook("2025-11-25", profile)
+    talk >> call("write", path="/work/a")
+    question = talk.client_got()
+    talk.session.state.resolve = lambda path: "/etc/passwd"  # the path has become a link in the meantime
+    talk >> {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept", "content": {"decision": "allow once"}}}
+    assert talk.all_to_server() == []
+    assert refusal(talk.client_got())
+
+
+def test_a_cancelled_message_that_waited_leaves_a_record() -> None:
+    talk = Playbook("2025-11-25", opened=False)
+    talk >> initialize() >> {**call("read_file"), "id": "early"}
+    talk >> notification("notifications/cancelled", {"requestId": "early"})
+    assert talk.records[-1]["verdict"] == "drop"
+    talk << {**initialized(tools={}), "id": 1}
+    assert [message.get("id") for message in talk.all_to_client()].count("early") == 0
+
+
+def test_a_tool_name_that_is_a_secret_or_no_name_is_not_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stdioguard.ledger.record import Record
+
+    monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
+    talk = Playbook("2025-11-25")
+    (
+        talk
+        >> call("ghp_abcdefghijklmnopqrstuvwxyz0123456789")
+        >> request("tools/call", {"name": {"password": "x" * 50}})
+        >> call("t" * 9999)
+    )
+    record = Record("x")
+    record.write(talk.records)
+    text = open(record.path).read()
+    assert "ghp_abc" not in text
+    assert "x" * 50 not in text
+    assert len(max(text.splitlines(), key=len)) < 1500

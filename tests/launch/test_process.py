@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -69,7 +70,7 @@ def test_the_environment_is_what_the_profile_passes_and_nothing_else(tmp_path: P
 
 def test_a_secret_of_the_profile_comes_from_its_file(tmp_path: Path) -> None:
     folder = tmp_path / "config" / "secrets"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
     (folder / "github").write_text("s3cret\n")
     profile = ALLOW_ALL + '[sandbox]\nsecrets = { GITHUB_TOKEN = "secret:github" }\n'
     (folder / "github").chmod(0o644)
@@ -168,13 +169,36 @@ def test_stderr_of_the_server_is_prefixed_escaped_and_cut(tmp_path: Path) -> Non
     assert max(map(len, lines)) < 2100
 
 
-def test_the_guard_can_be_reached_from_a_hostile_working_directory(tmp_path: Path) -> None:
-    for name in ("json", "select", "stdioguard", "re", "sitecustomize"):
+@pytest.mark.parametrize("flags", [["-P"], []], ids=["safe path", "plain"])
+def test_modules_in_the_working_directory_do_not_shadow_the_guards(tmp_path: Path, flags: list[str]) -> None:
+    for name in ("json", "select", "re", "enum", "msgspec", "tomllib", "ctypes"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
-    control = subprocess.run([sys.executable, "-m", "json"], cwd=tmp_path, capture_output=True, text=True, input="")
+    control = subprocess.run([sys.executable, "-c", "import json"], cwd=tmp_path, capture_output=True, text=True)
     assert "shadowed" in control.stderr, "control: the folder shadows modules"
-    with Guarded(tmp_path, sys.executable, "-P", PROBE, cwd=tmp_path) as guarded:
+    guard = [sys.executable, *flags, "-m", "stdioguard", "run"]
+    with Guarded(tmp_path, sys.executable, "-P", PROBE, guard=guard, cwd=tmp_path) as guarded:
         assert guarded.open().status()["cwd"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_standard_descriptor_that_is_missing_is_not_taken_by_a_file_of_the_guards(tmp_path: Path, missing: int) -> None:
+    with Guarded(tmp_path, preexec_fn=lambda: os.close(missing)) as guarded:
+        with contextlib.suppress(BrokenPipeError):  # without a standard input the guard ends at once
+            guarded.write(INITIALIZE)
+        guarded.stdin.close()
+        guarded.process.wait(15)
+        for path in (tmp_path / "state" / "records").iterdir():
+            assert all("event" in entry or "verdict" in entry for entry in map(json.loads, path.read_text().splitlines()))
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    script = 'import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, "-P", *sys.argv[1:]])'
+    guard = [sys.executable, "-P", "-c", script, *GUARD[1:]]
+    with Guarded(tmp_path, guard=guard, cwd=tmp_path / "gone") as guarded:
+        code, errors = guarded.finish()
+    assert code == 78
+    assert len(errors.strip().splitlines()) == 1
 
 
 def test_a_program_in_the_working_directory_does_not_shadow_one_in_path(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _refuse(exchange: Exchange, name: str, problem: str) -> Refuse:
     origin = rule.origin if rule else "tools.rules"
     return Refuse(
         REFUSED, f"{origin}.arguments",
-        f'argument "{name!a:.60}" {problem} ({origin} in {exchange.state.policy.source})', as_result=True,
+        f'argument {name!a:.60} {problem} ({origin} in {exchange.state.policy.source})', as_result=True,
     )  # fmt: skip
 
 
