@@ -8,6 +8,9 @@ import sys
 def main() -> int:
     """Run the command line and return the exit code."""
     if len(sys.argv) > 1 and sys.argv[1] == "run":
+        import gc
+
+        gc.disable()  # nothing that start-up makes is garbage; the launch switches it on again
         from stdioguard.cli.run import main as run
 
         return run(sys.argv[2:])

@@ -5,6 +5,7 @@ This is the start-up path that a user waits for. It imports what it uses and not
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -71,6 +72,9 @@ def _run(options: Options) -> int:
     _say(NO_SANDBOX)
     child.adopt_orphans()
     relay = Relay(session, record, lambda: child.start(program, options.command, server_environment, wanted, umask), name)
+    # Everything up to here lives as long as the session: the collector need not look at it, and the child shares its pages.
+    gc.freeze()
+    gc.enable()
     status = relay.run()
     code = _exit_code(relay, status)
     _close(record, code)

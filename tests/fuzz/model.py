@@ -307,10 +307,9 @@ class World:
             self.dead_asks.append(message.id)
         waits = self.phase == "initializing" and message is not None and message.kind != "response"
         waits = waits and message is not None and message.method not in ("initialize", "ping", "notifications/cancelled")
-        if waits and message is not None:
-            if step.entry is not None:
-                self.waiting.append(step.entry)
-                step.entry.waiting = True
+        if waits and step.entry is not None:
+            self.waiting.append(step.entry)
+            step.entry.waiting = True
         step.nulls = int(step.duplicate or step.malformed)
         out = self.session.from_client(frame, self.now)
         self._check(step, out, frame, recorded=not waits)
@@ -510,7 +509,7 @@ class World:
             assert meta[VERSION] == MODERN
             assert MODERN in revisions, f"{method} is no request of {MODERN}"
             assert self.era != "handshake", "a request of the other era"
-            assert self.phase in ("new",), "a request of the other era"
+            assert self.phase == "new", "a request of the other era"
             self._narrow(meta.get(CAPABILITIES))
         else:
             assert self.era != MODERN, "a request of the other era"

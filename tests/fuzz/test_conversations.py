@@ -752,11 +752,11 @@ class Conversation(RuleBasedStateMachine):
     def _last(self) -> list[Any]:
         return [json.loads(line) for line in self.world.outputs[-1].to_client]
 
-    @rule(data=st.data(), name=st.sampled_from(["write_file", "write_more", "stranger"]), arguments=ARGUMENTS, meta=HONEST_META, result=DECISIONS,
+    @rule(name=st.sampled_from(["write_file", "write_more", "stranger"]), arguments=ARGUMENTS, meta=HONEST_META, result=DECISIONS,
           seconds=st.sampled_from([0.0, 1.0, 12.0, 54.0, 56.0, 590.0, 601.0]), ticking=st.booleans(), again=st.booleans())  # fmt: skip
     def consent(
         self,
-        data: st.DataObject,
+        *,
         name: str,
         arguments: Any,
         meta: dict[str, Any],
@@ -807,7 +807,7 @@ class Conversation(RuleBasedStateMachine):
                                    {"zz": {"action": "accept"}}, {"stdioguard.confirm": YES}, {"q": 5}, {"q": {"action": "accept", "_meta": {f"{OWN}token": TOKEN}}}]),
           rounds=st.integers(1, 3))  # fmt: skip
     def asked_back(
-        self, data: st.DataObject, method: str, questions: Any, name: str, inner: Any, answers: dict[str, Any], rounds: int
+        self, *, data: st.DataObject, method: str, questions: Any, name: str, inner: Any, answers: dict[str, Any], rounds: int
     ) -> None:
         """Have the server ask back, up to three times, and answer it."""
         world = self.world
@@ -901,7 +901,7 @@ class Conversation(RuleBasedStateMachine):
           own=st.booleans(), token=st.sampled_from([4, "4", True, 4.0]), ends=st.sampled_from(["answer", "answer", "cancel", "open"]))  # fmt: skip
     @precondition(lambda self: not self.modern)
     def asked_by_server(
-        self, data: st.DataObject, asked: tuple[str, Any], roots: list[Any], bad: Any, own: bool, token: Any, ends: str
+        self, *, data: st.DataObject, asked: tuple[str, Any], roots: list[Any], bad: Any, own: bool, token: Any, ends: str
     ) -> None:
         """Have the server ask the client, which answers, or the server takes it back."""
         world, id_ = self.world, self.count + 2000

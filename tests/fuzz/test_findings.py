@@ -71,7 +71,9 @@ def test_two_waiting_requests_with_one_id_get_one_answer_when_the_session_ends()
     world.end()
 
 
-@pytest.mark.parametrize("frame", [b'{"jsonrpc":"2.0","id":1,"id":1,"method":"x"}', b'{"jsonrpc":"2.0","id":1,"method":"ping","x":1}'])
+@pytest.mark.parametrize(
+    "frame", [b'{"jsonrpc":"2.0","id":1,"id":1,"method":"x"}', b'{"jsonrpc":"2.0","id":1,"method":"ping","x":1}']
+)
 def test_a_malformed_frame_with_the_id_of_a_held_call_is_answered_with_no_id(frame: bytes) -> None:
     world = _opened(ASKING)
     world.client(_say(1, "tools/call", name="write_file", arguments={}))
@@ -197,7 +199,11 @@ def test_a_notification_about_a_task_names_one() -> None:
 def test_a_session_whose_opening_was_refused_is_not_open() -> None:
     world = World(EVERYTHING)
     world.client(_initialize())
-    lines = _answer(world, "initialize", {"protocolVersion": "2025-11-25", "capabilities": {"Tools": {}}, "serverInfo": {"name": "s", "version": "1"}})
+    lines = _answer(
+        world,
+        "initialize",
+        {"protocolVersion": "2025-11-25", "capabilities": {"Tools": {}}, "serverInfo": {"name": "s", "version": "1"}},
+    )
     assert "error" in json.loads(lines[0])
     world.client(_tell("notifications/initialized"))
     world.client(_say(1, "tools/list"))
