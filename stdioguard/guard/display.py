@@ -5,6 +5,8 @@ Nothing that is shown may move the cursor, reverse the reading order, hide, or l
 
 from __future__ import annotations
 
+import re
+
 from stdioguard.wire import strict_json
 
 TYPE_CHECKING = False
@@ -15,6 +17,7 @@ MAX_VALUE = 400
 """Characters of one argument that are shown; a longer one is cut in the middle."""
 
 MAX_ARGUMENTS = 40
+_WORD = re.compile(r"[A-Za-z0-9_.\-]{1,80}\Z")
 
 # Letters and marks that Unicode calls printable and that show nothing: fillers, joiners, variation selectors, the Braille blank.
 _INVISIBLE = frozenset(
@@ -43,11 +46,16 @@ def shortened(text: str, limit: int = MAX_VALUE) -> str:
     """Return `text` made visible and, if long, with its middle left out and its length and SHA-256 in its place."""
     if len(text) <= limit:
         return visible(text)
+    digest = shortened_digest(text)
+    head, tail = text[: limit * 2 // 3], text[-limit // 3 :]
+    return f"{visible(head)} [... {len(text)} characters, sha256 {digest} ...] {visible(tail)}"
+
+
+def shortened_digest(text: str) -> str:
+    """Return the first 16 hexadecimal digits of a text's SHA-256."""
     import hashlib  # noqa: PLC0415 - for prompts only
 
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    head, tail = text[: limit * 2 // 3], text[-limit // 3 :]
-    return f"{visible(head)} [... {len(text)} characters, sha256 {digest[:16]} ...] {visible(tail)}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def value(item: Any) -> str:
@@ -58,8 +66,16 @@ def value(item: Any) -> str:
 
 
 def arguments(members: dict[str, Any]) -> list[str]:
-    """Return one line for each argument of a call, at most `MAX_ARGUMENTS`."""
-    lines = [f"  {shortened(name, 80)}: {value(item)}" for name, item in list(members.items())[:MAX_ARGUMENTS]]
-    if len(members) > MAX_ARGUMENTS:
-        lines.append(f"  [... {len(members) - MAX_ARGUMENTS} more arguments ...]")
+    """Return one line for each argument of a call; of more than `MAX_ARGUMENTS` the others by name, with a hash of them all."""
+    shown, others = list(members.items())[:MAX_ARGUMENTS], list(members)[MAX_ARGUMENTS:]
+    lines = [f"  {_name(name)}: {value(item)}" for name, item in shown]
+    if others:
+        names = shortened(", ".join(map(_name, others)))
+        digest = shortened_digest(strict_json.canonical(members))
+        lines.append(f"  [... and {len(others)} more, all of them sha256 {digest}: {names}]")
     return lines
+
+
+def _name(name: str) -> str:
+    """Return an argument's name; in quotes unless it is a plain word, so that it cannot hold the rest of a line."""
+    return name if _WORD.match(name) else value(name)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 
-from stdioguard.guard import gates
-from stdioguard.guard.gates import arguments, consent, lifecycle, roots, shapes, tasks
+from stdioguard.guard import answers, gates
+from stdioguard.guard.gates import arguments, consent, lifecycle, limits, roots, rounds, shapes, tasks
 from stdioguard.guard.seal import Sealer
 from stdioguard.guard.state import INITIALIZING, Call, Exchange, Held, ServerCall, State
 from stdioguard.guard.verdicts import (
@@ -45,27 +45,30 @@ PATIENCE_WITH_PROGRESS = 600.0
 
 PROGRESS_INTERVAL = 10.0
 MAX_WAITING = 256
-"""Messages kept while `initialize` is being answered."""
+MAX_WAITING_BYTES = 16 << 20
+"""Messages kept while `initialize` is being answered, and their size."""
 
 _NOT_WAITING = frozenset({"initialize", "ping", "notifications/cancelled"})
 """What a client may send before `initialize` is answered (2025-11-25, basic/lifecycle#initialization)."""
 
+KEPT = 64 << 10
+"""Characters of a request that are kept until its answer; of a longer one a digest is."""
+
 _CLIENT = "client"
 _SERVER = "server"
-_OWN_KEY = '"' + eras.OWN_META_PREFIX
+_BEGINS_AS_ANSWER = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*|"id"\s*:\s*\d{1,15}\s*,\s*)*"(?:result|error)"')
 _NUMERIC_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*[,}]')
 
 
 class Output:
-    """What one input leads to: records to write first, then lines for each side; `close` is a reason to end the session."""
+    """What one input leads to: records to write first, then lines for each side."""
 
-    __slots__ = ("close", "records", "to_client", "to_server")
+    __slots__ = ("records", "to_client", "to_server")
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
         self.to_client: list[str] = []
         self.to_server: list[str] = []
-        self.close: str | None = None
 
 
 class Session:
@@ -78,7 +81,6 @@ class Session:
     def __init__(self, policy: Policy, *, server_name: str, nonce: str, key: bytes, resolve: Callable[[str], str]) -> None:
         self.state = State(policy, server_name=server_name, nonce=nonce, resolve=resolve, sealer=lambda: Sealer(key))
         self._out = Output()
-        self._waiting: list[Message] = []
 
     # --- inputs ---------------------------------------------------------------------------------------------------------------
 
@@ -88,25 +90,35 @@ class Session:
         message = self._parsed(frame, _CLIENT)
         if message is None:
             return self._out
-        if self.state.phase == INITIALIZING and not isinstance(message, Response) and message.method not in _NOT_WAITING:
-            # A client that pipelines its first messages means them for the session that is about to open.
-            self._wait(message)
-        else:
-            self._client_message(message)
+        id_ = message.id if isinstance(message, Request) else None
+        try:
+            if self.state.phase == INITIALIZING and not isinstance(message, Response) and message.method not in _NOT_WAITING:
+                # A client that pipelines its first messages means them for the session that is about to open.
+                self._wait(message, len(frame) if isinstance(frame, bytes) else 0)
+            else:
+                self._client_message(message)
+        except Exception as fault:  # noqa: BLE001 - a mistake of the guard's must cost a message, not open or end the session
+            self._fault(_CLIENT, fault, None if id_ in self.state.by_client_id else id_, answer=isinstance(message, Request))
         return self._out
 
     def from_server(self, frame: bytes | Oversized, now: float) -> Output:
         """Take one frame of the server's."""
         self._begin(now)
         message = self._parsed(frame, _SERVER)
-        if isinstance(message, Response):
-            self._server_response(message)
-        elif message is not None:
-            self._server_message(message)
-        if self._waiting and self.state.phase != INITIALIZING:
-            waiting, self._waiting = self._waiting, []
-            for held_back in waiting:
-                self._client_message(held_back)
+        call = self.state.calls.get(message.id) if isinstance(message, Response) and type(message.id) is int else None
+        try:
+            if isinstance(message, Response):
+                self._server_response(message)
+            elif message is not None:
+                self._server_message(message)
+            if self.state.waiting and self.state.phase != INITIALIZING:
+                waiting, self.state.waiting, self.state.waiting_bytes = self.state.waiting, [], 0
+                for held_back in waiting:
+                    self._client_message(held_back)
+        except Exception as fault:  # noqa: BLE001 - as above
+            if call is not None:
+                self.state.forget(call)
+            self._fault(_SERVER, fault, call.id if call is not None else None, answer=call is not None)
         return self._out
 
     def tick(self, now: float) -> Output:
@@ -139,7 +151,7 @@ class Session:
     def is_busy(self) -> bool:
         """Whether a request of the client's is still to be answered by the server."""
         # A subscription is answered when the server feels like it; nobody waits for that.
-        return bool(self._waiting) or any(call.method != "subscriptions/listen" for call in self.state.calls.values())
+        return bool(self.state.waiting) or any(call.method != "subscriptions/listen" for call in self.state.calls.values())
 
     def input_closed(self, now: float) -> Output:
         """Take note that the client will send nothing more: nobody can approve a held call."""
@@ -153,27 +165,28 @@ class Session:
         """End the session: every request that is still open is answered with an error that gives `reason`."""
         self._begin(now)
         state = self.state
-        for message in self._waiting:
+        for message in state.waiting:
+            self._note_message(_CLIENT, "refuse", message, rule="session.ended", detail=reason)
             if isinstance(message, Request):
-                self._answer(Response(message.id, error=_error(INTERNAL_ERROR, "session.ended", reason)))
-        self._waiting = []
+                self._answer(Response(message.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
+        state.waiting, state.waiting_bytes = [], 0
         for held in list(state.held.values()):
             self._withdraw(held)
             self._undecided(held, reason)
         for call in list(state.calls.values()):
             state.forget(call)
             self._note(_SERVER, "response", "refuse", call.method, call.id, rule="session.ended", detail=reason)
-            self._answer(Response(call.id, error=_error(INTERNAL_ERROR, "session.ended", reason)))
+            self._answer(Response(call.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
         return self._out
 
     def unrecorded(self, records: list[dict[str, Any]], reason: str, now: float) -> Output:
         """End the session because `records` could not be written: what they let through is not sent, and who waits for it is told."""
         open_ids = set(self.state.by_client_id)
         self.end(reason, now)
-        lost = {entry["id"]: None for entry in records if entry.get("id") is not None and _answers_client(entry)}
+        lost = {entry["id"]: None for entry in records if entry.get("id") is not None and answers.answers_client(entry)}
         for id_ in lost:
             if id_ not in open_ids:
-                self._answer(Response(id_, error=_error(INTERNAL_ERROR, "session.ended", reason)))
+                self._answer(Response(id_, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
         return self._out
 
     # --- the client's messages ------------------------------------------------------------------------------------------------
@@ -182,9 +195,9 @@ class Session:
         if isinstance(message, Response):
             self._client_response(message)
             return
-        exchange = Exchange(self.state, message)
         if isinstance(message, Notification) and message.method == "notifications/cancelled" and self._cancel_held(message):
             return
+        exchange = Exchange(self.state, message)
         for gate in gates.passage(gates.FROM_CLIENT, message.method):
             verdict = gate(exchange)
             if verdict is None:
@@ -204,16 +217,15 @@ class Session:
         lifecycle.forwarded(exchange)
         rule = exchange.rule.origin if exchange.rule else None
         self._note_message(_CLIENT, "approve" if exchange.approved else "forward", message, rule=rule)
+        call: Call | None = None
         if isinstance(message, Request):
-            call = Call(message.id, state.next_wire_id(), message.method, exchange.era)
-            call.params = message.params
-            call.token = message.params.get("_meta", {}).get("progressToken")
-            call.capabilities = exchange.capabilities
-            call.approved, call.digest = exchange.approved, exchange.digest
-            call.task = "task" in message.params
+            call = Call(message, state.next_wire_id(), exchange)
             state.calls[call.wire_id] = state.by_client_id[call.id] = call
             message.id = call.wire_id
-        self._out.to_server.append(strict_json.encode(message.envelope()))
+        line = answers.line(message, data="arguments")
+        if call is not None and call.params is not None and len(line) > KEPT:
+            call.digest, call.params = rounds.digest(call.method, call.params), None
+        self._out.to_server.append(line)
 
     def _refuse_client(self, exchange: Exchange, verdict: Refuse) -> None:
         message = exchange.message
@@ -221,29 +233,28 @@ class Session:
         if not isinstance(message, Request):
             return
         if verdict.as_result:
-            self._answer(Response(message.id, result=_refused_result(verdict, exchange.era)))
+            self._answer(Response(message.id, result=answers.refused_result(verdict, exchange.era)))
         else:
             # An id that is in use cannot be answered: its one answer belongs to the other request.
             answer_to = None if verdict.rule == "ids.in-use" else message.id
-            self._answer(Response(answer_to, error=_refusal(verdict)))
+            self._answer(Response(answer_to, error=answers.refusal(verdict)))
 
     def _client_response(self, response: Response) -> None:
         state = self.state
         answer_to = response.id if type(response.id) is str else ""
-        held = state.held.pop(answer_to, None)
+        held = state.held.get(answer_to)
         if held is not None:
             self._decided(held, approved=consent.approves(response.result))
             return
-        pending = state.server_calls.pop(answer_to, None)
+        pending = state.forget_server_call(answer_to)
         if pending is None:
             self._note(_CLIENT, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending")
             return
-        state.by_server_id.pop(pending.id, None)
         if response.result is not None:
             refusal = self._check_client_result(pending, response.result)
             if refusal is not None:
                 self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.text)
-                self._tell_server(Response(pending.id, error=_refusal(refusal)))
+                self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
                 return
         self._note(_CLIENT, "response", "forward", pending.method, response.id)
         self._tell_server(Response(pending.id, result=response.result, error=response.error))
@@ -253,11 +264,8 @@ class Session:
         if imitation is not None:
             return Refuse(MALFORMED, "wire.imitation", f"result key {imitation!a:.80} imitates one of the protocol's")
         if pending.task and "task" in members:
-            return (
-                None
-                if tasks.started(self.state.server_tasks, members, pending.token)
-                else Refuse(MALFORMED, "results.shape", "a task without a usable id")
-            )
+            started = tasks.started(self.state.server_tasks, members, pending.token, {})
+            return None if started else Refuse(MALFORMED, "results.shape", "a task without a usable id")
         refusal = shapes.check_members(pending.method, members)
         if refusal is None and pending.method == "roots/list":
             members["roots"] = roots.cut(self.state, members["roots"])
@@ -274,7 +282,7 @@ class Session:
             refusal = verdict if isinstance(verdict, Refuse) else Refuse(REFUSED, "gate", "refused")
             self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.text)
             if isinstance(message, Request) and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
-                self._tell_server(Response(message.id, error=_refusal(refusal)))
+                self._tell_server(Response(message.id, error=answers.refusal(refusal)))
             return
         self._note_message(_SERVER, "forward", message)
         if isinstance(message, Request):
@@ -308,19 +316,17 @@ class Session:
                     break
         elif response.error is not None:
             refusal = self._check_error(response.error)
+            answers.not_the_guards(response.error)
         if refusal is not None or response.error is not None:
             lifecycle.failed(state, call)
         if refusal is not None:
             self._refuse_result(call, refusal)
             return
-        self._note(_SERVER, "response", "forward", call.method, call.id, outcome=_outcome(response))
+        self._note(_SERVER, "response", "forward", call.method, call.id, outcome=answers.outcome(response))
         response.id = call.id
         self._tell_client(response)
 
     def _check_error(self, error: dict[str, Any]) -> Refuse | None:
-        if -32000 < error["code"] <= -31000:
-            # The guard's own range: nobody else speaks in it.
-            error["code"] = INTERNAL_ERROR
         if error["code"] == -32042:
             if not self.state.policy.grants("elicitation"):
                 return Refuse(
@@ -336,18 +342,16 @@ class Session:
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:
         self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.text)
         self._answer(
-            Response(call.id, error=_error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}"))
+            Response(call.id, error=answers.error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}"))
         )
 
     # --- consent --------------------------------------------------------------------------------------------------------------
 
     def _ask(self, exchange: Exchange, verdict: Ask) -> None:
-        from stdioguard.guard.gates.limits import MAX_HELD  # noqa: PLC0415 - beside its use
-
         state, message = self.state, exchange.message
-        if len(state.held) >= MAX_HELD:
+        if len(state.held) >= limits.MAX_HELD:
             self._refuse_client(
-                exchange, Refuse(LIMIT, "limits.held", f"more than {MAX_HELD} calls wait for a person", as_result=True)
+                exchange, Refuse(LIMIT, "limits.held", f"more than {limits.MAX_HELD} calls wait for a person", as_result=True)
             )
             return
         token = message.params.get("_meta", {}).get("progressToken")
@@ -389,9 +393,9 @@ class Session:
                 self._withdraw(held)
                 self._note_message(_CLIENT, "drop", held.exchange.message, rule="ids.cancelled", detail="cancelled by the client")
                 return True
-        for waiting in self._waiting:
+        for waiting in self.state.waiting:
             if isinstance(waiting, Request) and type(waiting.id) is type(target) and waiting.id == target:
-                self._waiting.remove(waiting)
+                self.state.waiting.remove(waiting)
                 self._note_message(_CLIENT, "drop", waiting, rule="ids.cancelled", detail="cancelled by the client")
                 return True
         return False
@@ -411,12 +415,26 @@ class Session:
         self.state.now = now
         self._out = Output()
 
-    def _wait(self, message: Message) -> None:
-        if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(message)
+    def _wait(self, message: Request | Notification, size: int) -> None:
+        state = self.state
+        exchange = Exchange(state, message)
+        refusal = limits.from_client(exchange)
+        if refusal is None and (len(state.waiting) >= MAX_WAITING or state.waiting_bytes + size > MAX_WAITING_BYTES):
+            refusal = Refuse(LIMIT, "limits.waiting", "too many messages before initialize is answered")
+        if isinstance(refusal, Refuse):
+            self._refuse_client(exchange, refusal)
             return
-        exchange = Exchange(self.state, message)
-        self._refuse_client(exchange, Refuse(LIMIT, "limits.waiting", "too many messages before initialize is answered"))
+        state.waiting.append(message)
+        state.waiting_bytes += size
+
+    def _fault(self, side: str, fault: Exception, id_: RequestId | None, *, answer: bool) -> None:
+        """Let nothing of a message through that the guard could not deal with, and say so."""
+        self._out = Output()
+        detail = f"{type(fault).__name__} in the guard"
+        self._note(side, "frame", "refuse", None, id_, rule="guard.fault", detail=detail)
+        if answer:
+            text = f"{detail}; please report it"
+            self._answer(Response(id_, error=answers.error(INTERNAL_ERROR, "guard.fault", text)))
 
     def _parsed(self, frame: bytes | Oversized, side: str) -> Message | None:
         if isinstance(frame, Oversized):
@@ -432,25 +450,45 @@ class Session:
 
     def _malformed(self, error: MalformedError, side: str) -> None:
         rule = f"wire.{error.rule}"
-        self._note(side, "frame", "refuse", None, error.request_id, rule=rule, detail=error.detail)
-        if side == _CLIENT:
-            in_use = error.request_id in self.state.by_client_id
-            self._answer(Response(None if in_use else error.request_id, error=_error(MALFORMED, rule, error.detail)))
-        elif type(error.request_id) is int and error.request_id in self.state.calls:
-            call = self.state.calls[error.request_id]
-            self._fail(call, Refuse(MALFORMED, rule, error.detail))
+        self._note(side, "frame", "refuse", None, error.id, rule=rule, detail=error.detail)
+        refusal = Refuse(MALFORMED, rule, error.detail)
+        if side == _CLIENT and error.is_answer:
+            self._answered_badly(error.id, refusal)
+        elif side == _CLIENT:
+            in_use = error.id is not None and limits.is_in_use(self.state, error.id)
+            self._answer(Response(None if in_use else error.id, error=answers.refusal(refusal)))
+        elif error.is_answer and type(error.id) is int and error.id in self.state.calls:
+            self._fail(self.state.calls[error.id], refusal)
+
+    def _answered_badly(self, id_: RequestId | None, refusal: Refuse) -> None:
+        """Deal with a client's answer that cannot be read: no yes for a question of the guard's, an error for one of the server's."""
+        held = self.state.held.get(id_) if type(id_) is str else None
+        if held is not None:
+            self._undecided(held, "the client's answer could not be read")
+            return
+        pending = self.state.forget_server_call(id_) if type(id_) is str else None
+        if pending is not None:
+            self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
 
     def _too_long(self, frame: Oversized, side: str) -> None:
-        detail = f"a message of {frame.size} bytes"
-        self._note(side, "frame", "refuse", None, None, rule="limits.message", detail=detail)
+        rule = "limits.slow" if frame.slow else "limits.message"
+        detail = (
+            f"a message of {frame.size} bytes that took too long"
+            if frame.slow
+            else f"a message of {frame.size} bytes is too long"
+        )
+        self._note(side, "frame", "refuse", None, None, rule=rule, detail=detail)
+        refusal = Refuse(LIMIT, rule, detail)
         if side == _CLIENT:
-            self._answer(Response(None, error=_error(LIMIT, "limits.message", detail + " is too long")))
+            self._answer(Response(None, error=answers.refusal(refusal)))
+            return
+        if not _BEGINS_AS_ANSWER.match(frame.head):
             return
         # Which request it answers is told by its ends, where SDKs put the id; with one request pending there is no doubt.
         named = {int(found) for found in _NUMERIC_ID.findall(frame.head) + _NUMERIC_ID.findall(frame.tail)}
         candidates = [call for wire_id, call in self.state.calls.items() if wire_id in named] or list(self.state.calls.values())
         if len(candidates) == 1:
-            self._fail(candidates[0], Refuse(LIMIT, "limits.message", detail + " is too long"))
+            self._fail(candidates[0], refusal)
 
     def _fail(self, call: Call, refusal: Refuse) -> None:
         self.state.forget(call)
@@ -462,15 +500,10 @@ class Session:
         self._out.to_client.append(strict_json.encode(response.envelope()))
 
     def _tell_client(self, message: Message) -> None:
-        """Send a client what the server said, without any key of the guard's own name space."""
-        envelope = message.envelope()
-        line = strict_json.encode(envelope)
-        if _OWN_KEY in line:
-            line = strict_json.encode(_without_own_keys(envelope))
-        self._out.to_client.append(line)
+        self._out.to_client.append(answers.line(message))
 
     def _tell_server(self, response: Response) -> None:
-        self._out.to_server.append(strict_json.encode(response.envelope()))
+        self._out.to_server.append(answers.line(response))
 
     def _note_message(
         self, side: str, verdict: str, message: Request | Notification, *, rule: str | None = None, detail: str | None = None
@@ -500,42 +533,3 @@ class Session:
         if more:
             entry |= more
         self._out.records.append(entry)
-
-
-def _answers_client(entry: dict[str, Any]) -> bool:
-    return (entry["from"], entry["kind"]) in ((_CLIENT, "request"), (_SERVER, "response")) and entry["verdict"] != "drop"
-
-
-def _outcome(response: Response) -> str:
-    if response.error is not None:
-        return "error"
-    members = response.result or {}
-    return "tool-error" if members.get("isError") is True else str(members.get("resultType", "complete"))[:40]
-
-
-def _refusal(verdict: Refuse) -> dict[str, Any]:
-    data = {"code": verdict.code, "rule": verdict.rule, **verdict.data}
-    return {"code": verdict.protocol_code, "message": f"stdioguard: {verdict.text}", "data": data}
-
-
-def _error(code: int, rule: str, text: str) -> dict[str, Any]:
-    return _refusal(Refuse(code, rule, text))
-
-
-def _refused_result(verdict: Refuse, era: str) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "content": [{"type": "text", "text": f"stdioguard: {verdict.text}"}],
-        "isError": True,
-        "_meta": {eras.OWN_META_PREFIX + "refusal": {"code": verdict.code, "rule": verdict.rule}},
-    }
-    if era == eras.MODERN:
-        result["resultType"] = "complete"
-    return result
-
-
-def _without_own_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_own_keys(member) for key, member in value.items() if not key.startswith(eras.OWN_META_PREFIX)}
-    if isinstance(value, list):
-        return [_without_own_keys(member) for member in value]
-    return value

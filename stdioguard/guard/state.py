@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from stdioguard.guard.seal import Sealer
     from stdioguard.policy.policy import Policy, ToolRule
-    from stdioguard.wire.messages import Message, RequestId
+    from stdioguard.wire.messages import Message, Notification, Request, RequestId
 
 # The phases of a handshake session, in order. A 2026-07-28 pipe stays in NEW: it has no session.
 NEW = "new"
@@ -21,21 +21,30 @@ READY = "ready"
 
 
 class Call:
-    """A client's request that the server has been sent and has not answered."""
+    """A client's request that the server has been sent and has not answered: what its answer will be held against."""
 
-    __slots__ = ("approved", "capabilities", "digest", "era", "id", "method", "params", "task", "token", "wire_id")
+    __slots__ = ("approved", "capabilities", "cursor", "digest", "era", "id", "log_level", "method", "params", "task", "token",
+                 "wants", "wire_id")  # fmt: skip
 
-    def __init__(self, id: RequestId, wire_id: int, method: str, era: str) -> None:  # noqa: A002 - JSON-RPC's name
-        self.id = id
+    def __init__(self, message: Request, wire_id: int, exchange: Exchange) -> None:
+        params = message.params
+        meta = params.get("_meta", {})
+        self.id = message.id
         self.wire_id = wire_id
-        self.method = method
-        self.era = era
-        self.token: RequestId | None = None
-        self.params: dict[str, Any] = {}
-        self.capabilities: dict[str, Any] = {}
-        self.digest: str | None = None
-        self.approved = False
-        self.task = False
+        self.method = message.method
+        self.era = exchange.era
+        self.capabilities = exchange.capabilities
+        self.approved = exchange.approved
+        self.digest = exchange.digest
+        self.token: RequestId | None = meta.get("progressToken")
+        self.log_level: bool = eras.META_LOG_LEVEL in meta
+        self.cursor = params.get("cursor")
+        self.wants = params.get("notifications")
+        self.task = "task" in params
+        self.params: dict[str, Any] | None = None
+        """What was asked for, where a round may have to be bound to it."""
+        if self.era == eras.MODERN and self.digest is None and self.method in eras.INPUT_REQUIRED_METHODS:
+            self.params = params
 
 
 class ServerCall:
@@ -49,6 +58,16 @@ class ServerCall:
         self.method = method
         self.token = token
         self.task = False
+
+
+class Task:
+    """A task that one side runs for the other: the progress token and the capabilities of the request that made it."""
+
+    __slots__ = ("capabilities", "token")
+
+    def __init__(self, token: RequestId | None, capabilities: dict[str, Any]) -> None:
+        self.token = token
+        self.capabilities = capabilities
 
 
 class Held:
@@ -98,10 +117,13 @@ class State:
         self.last_guard_id = 0
         self.held: dict[str, Held] = {}
 
-        self.listed: set[str] = set()
+        self.waiting: list[Request | Notification] = []
+        self.waiting_bytes = 0
+
+        self.listed: dict[str, Any] = {}
         self.subscriptions: set[str] = set()
-        self.client_tasks: dict[str, RequestId | None] = {}
-        self.server_tasks: dict[str, RequestId | None] = {}
+        self.client_tasks: dict[str, Task] = {}
+        self.server_tasks: dict[str, Task] = {}
         self.elicitations: set[str] = set()
         self.reported: dict[RequestId, float] = {}
 
@@ -121,6 +143,13 @@ class State:
         """Return a new id for a request that the server gets."""
         self.last_wire_id += 1
         return self.last_wire_id
+
+    def forget_server_call(self, guard_id: str) -> ServerCall | None:
+        """Take a server's request off the table and return it, if there is one."""
+        pending = self.server_calls.pop(guard_id, None)
+        if pending is not None:
+            self.by_server_id.pop(pending.id, None)
+        return pending
 
     def forget(self, call: Call) -> None:
         """Take a call off the table: whatever still comes for it is nobody's."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 class MalformedError(Exception):
     """A frame that is not one well-formed MCP message.
 
-    `rule` is a short stable slug (`duplicate-key`), `detail` a sentence for people. `request_id` is the id that the sender
-    gave, if the frame is a request whose id is beyond doubt; otherwise `None`.
+    `rule` is a short stable slug (`duplicate-key`), `detail` a sentence for people. `id` is the id that the frame names, if it
+    names exactly one, else `None`; `is_answer` tells whether the frame would have been a response.
     """
 
-    def __init__(self, rule: str, detail: str, request_id: int | str | None = None) -> None:
+    def __init__(self, rule: str, detail: str) -> None:
         super().__init__(detail)
         self.rule = rule
         self.detail = detail
-        self.request_id = request_id
+        self.id: int | str | None = None
+        self.is_answer = False

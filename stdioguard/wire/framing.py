@@ -15,14 +15,15 @@ EXCERPT = 4096
 
 
 class Oversized:
-    """A frame that was longer than the limit: its first and last bytes, and how many there were."""
+    """A frame that was given up: its first and last bytes, how many there were, and whether time or size was the reason."""
 
-    __slots__ = ("head", "size", "tail")
+    __slots__ = ("head", "size", "slow", "tail")
 
-    def __init__(self, head: bytes, tail: bytes, size: int) -> None:
+    def __init__(self, head: bytes, tail: bytes, size: int, *, slow: bool = False) -> None:
         self.head = head
         self.tail = tail
         self.size = size
+        self.slow = slow
 
 
 class FrameReader:
@@ -31,14 +32,13 @@ class FrameReader:
     The work is linear in the bytes fed, however they are cut: a chunk is searched for LF once and never again.
     """
 
-    __slots__ = ("_chunks", "_head", "_limit", "_size", "_tail")
+    __slots__ = ("_held", "_limit", "_lost", "_size")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._chunks: list[bytes] = []
+        self._held = bytearray()
         self._size = 0
-        self._head: bytes | None = None
-        self._tail = b""
+        self._lost: Oversized | None = None
 
     @property
     def pending(self) -> int:
@@ -53,35 +53,42 @@ class FrameReader:
         parts = data.split(b"\n")
         frames: list[bytes | Oversized] = []
         for part in parts[:-1]:
-            self._hold(part)
-            frames.append(self._take())
+            if not self._size and len(part) <= self._limit:
+                frames.append(part)
+            else:
+                self._hold(part)
+                frames.append(self._take())
         self._hold(parts[-1])
         return frames
 
-    def abandon(self) -> None:
+    def abandon(self, *, slow: bool = False) -> None:
         """Give up the frame that has begun: its bytes are dropped, and its end yields an `Oversized`."""
-        if self._head is None and self._size:
-            held = b"".join(self._chunks)
-            self._head, self._tail = held[:EXCERPT], held[-EXCERPT:]
-            self._chunks.clear()
+        if self._lost is None and self._size:
+            self._lost = Oversized(bytes(self._held[:EXCERPT]), bytes(self._held[-EXCERPT:]), 0, slow=slow)
+            self._held.clear()
+
+    def rest(self) -> bytes:
+        """Return what is held of a frame that will have no end."""
+        return bytes(self._held)
 
     def _hold(self, part: bytes) -> None:
         if not part:
             return
         self._size += len(part)
-        if self._head is not None:
-            self._tail = (self._tail + part[-EXCERPT:])[-EXCERPT:]
+        if self._lost is not None:
+            self._lost.tail = (self._lost.tail + part[-EXCERPT:])[-EXCERPT:]
             return
-        self._chunks.append(part)
+        self._held += part
         if self._size > self._limit:
             self.abandon()
 
     def _take(self) -> bytes | Oversized:
         frame: bytes | Oversized
-        if self._head is not None:
-            frame = Oversized(self._head, self._tail, self._size)
+        if self._lost is not None:
+            self._lost.size = self._size
+            frame = self._lost
         else:
-            frame = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._head, self._tail, self._size = None, b"", 0
+            frame = bytes(self._held)
+        self._held = bytearray()
+        self._lost, self._size = None, 0
         return frame

@@ -92,7 +92,7 @@ def parse(frame: bytes) -> Message:
     try:
         value = decode(frame)
     except MalformedError as error:
-        error.request_id = _salvage_id(frame)
+        error.id, error.is_answer = _salvage(frame)
         raise
     if isinstance(value, list):
         raise MalformedError("batch", "batches are not accepted; send one message a line")
@@ -101,8 +101,7 @@ def parse(frame: bytes) -> Message:
     try:
         return _classify(value)
     except MalformedError as error:
-        id_ = value.get("id")
-        error.request_id = id_ if _is_id(id_) else None
+        error.id, error.is_answer = _named(list(value.items()))
         raise
 
 
@@ -161,22 +160,29 @@ def _is_id(value: Any) -> bool:
     return False
 
 
-def _salvage_id(frame: bytes) -> RequestId | None:
-    """Find the one id that a refused frame names at its top level, so that its sender does not wait forever."""
+def _salvage(frame: bytes) -> tuple[RequestId | None, bool]:
+    """Find what a frame that is not strict JSON names at its top level, so that its sender does not wait for ever."""
     import json  # noqa: PLC0415 - already loaded by strict_json; only refused frames come here
 
     try:
         value = json.loads(frame.decode("utf-8", "replace"), object_pairs_hook=list)
     except (ValueError, RecursionError):
-        return None
+        return None, False
     if type(value) is not list or not all(type(member) is tuple for member in value):
-        return None
-    ids = [member for key, member in value if key.casefold() == "id"]
-    if len(ids) == 1 and _is_id(ids[0]) and "\ufffd" not in str(ids[0]) and not _has_surrogate(ids[0]):
-        found: RequestId = ids[0]
-        return found
-    return None
+        return None, False
+    return _named(value)
 
 
-def _has_surrogate(value: RequestId) -> bool:
-    return type(value) is str and any("\ud800" <= char <= "\udfff" for char in value)
+def _named(members: list[tuple[str, Any]]) -> tuple[RequestId | None, bool]:
+    """Return the one id among `members`, if it is beyond doubt, and whether they are those of a response."""
+    keys = {key.casefold() for key, _ in members}
+    is_answer = "method" not in keys and not keys.isdisjoint(("result", "error"))
+    ids = [member for key, member in members if key.casefold() == "id"]
+    if len(ids) != 1 or not _is_id(ids[0]) or _is_damaged(ids[0]):
+        return None, is_answer
+    found: RequestId = ids[0]
+    return found, is_answer
+
+
+def _is_damaged(value: RequestId) -> bool:
+    return type(value) is str and any(char == "\ufffd" or "\ud800" <= char <= "\udfff" for char in value)

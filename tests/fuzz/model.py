@@ -693,6 +693,7 @@ class World:
             assert named or entry is step.answers or entry in step.released, "an answer that this frame is no reason for"
         elif step.source == "time":
             assert entry.ask is not None, "an answer out of nowhere"
+            assert entry.ask not in self.asks, "the guard answered a call and left its question standing"
         if entry.ask is not None:
             self.asks.pop(entry.ask, None)
         by_guard = message.error is not None and is_guards_error(message.error)

@@ -753,7 +753,8 @@ class Conversation(RuleBasedStateMachine):
         return [json.loads(line) for line in self.world.outputs[-1].to_client]
 
     @rule(name=st.sampled_from(["write_file", "write_more", "stranger"]), arguments=ARGUMENTS, meta=HONEST_META, result=DECISIONS,
-          seconds=st.sampled_from([0.0, 1.0, 12.0, 54.0, 56.0, 590.0, 601.0]), ticking=st.booleans(), again=st.booleans())  # fmt: skip
+          seconds=st.sampled_from([0.0, 1.0, 12.0, 54.0, 56.0, 590.0, 601.0]), ticking=st.booleans(), again=st.booleans(),
+          swap=st.sampled_from([{}, {}, {}, {"arguments": {"path": "/etc/passwd"}}, {"name": "write_more"}, {"name": "write_secret"}]))  # fmt: skip
     def consent(
         self,
         *,
@@ -764,8 +765,9 @@ class Conversation(RuleBasedStateMachine):
         seconds: float,
         ticking: bool,
         again: bool,
+        swap: dict[str, Any],
     ) -> None:
-        """Call a tool that needs consent, let a person think, and take the answer; then perhaps try to use it again."""
+        """Call a tool that needs consent, let a person think, take the answer, and perhaps use it for something else or again."""
         world, id_ = self.world, self._fresh()
         if not self._settle() or world.grants.action(name) != "confirm":
             return
@@ -780,12 +782,13 @@ class Conversation(RuleBasedStateMachine):
             ):
                 return
             world.wait(seconds, ticking=ticking)
-            retry = {**self.retries[-1], "inputResponses": {"stdioguard.confirm": result, "q": YES}}
+            retry = {**self.retries[-1], "inputResponses": {"stdioguard.confirm": result, "q": YES}, **swap}
+            same = (retry["name"], repr(retry["arguments"])) == (name, repr(arguments))
             for turn in range(2 if again else 1):
                 second = self._fresh()
                 self._request("tools/call", retry, second, meta)
                 ran = second in world.open
-                assert ran == (turn == 0 and result is YES and seconds <= 600), f"the call ran: {ran}"
+                assert ran == (same and turn == 0 and result is YES and seconds <= 600), f"the call ran: {ran}"
             return
         entry = world.open.get(id_)
         if entry is None or entry.ask is None:
@@ -816,6 +819,7 @@ class Conversation(RuleBasedStateMachine):
         params = {**self._params(data, method), **({"name": name, "arguments": {}} if method == "tools/call" else {})}
         params.pop("task", None)
         extra: dict[str, Any] = {}
+        asked_person = False
         for _ in range(rounds + 1):
             id_ = self._fresh()
             self._request(method, {**params, **extra}, id_)
@@ -824,7 +828,9 @@ class Conversation(RuleBasedStateMachine):
                 result = self._last()[0].get("result", {})
                 if "inputRequests" not in result:
                     return
-                # The guard's own question comes first.
+                # The guard's own question comes first, and once for all rounds of a call.
+                assert not asked_person, "a person was asked twice about one call"
+                asked_person = True
                 extra = {"requestState": result["requestState"], "inputResponses": {"stdioguard.confirm": YES}}
                 continue
             before = set(world.sealed)
@@ -853,7 +859,8 @@ class Conversation(RuleBasedStateMachine):
         if self.revision not in ("2025-11-25", MODERN) or not self._settle():
             return
         id_ = self._fresh()
-        self._request("tools/call", {"name": "read_file", "arguments": {}, "task": {"ttl": 1}}, id_, meta)
+        tool = _pick(data, ["read_file", "read_file", "drop", "write_secret"])
+        self._request("tools/call", {"name": tool, "arguments": {}, "task": {"ttl": 1}}, id_, meta)
         entry = world.open.get(id_)
         if entry is None or entry.wire is None:
             return

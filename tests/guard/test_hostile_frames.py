@@ -25,6 +25,8 @@ class Frame:
     hostile: str | bytes
     twin: str | bytes
     rule: str
+    answered: bool = True
+    """Whether the sender waits for an answer; nobody answers an answer."""
 
 
 def tool(arguments: str = '{"path":"/x"}', *, head: str = '"jsonrpc":"2.0","id":7,', tail: str = "", params: str = "") -> str:
@@ -113,8 +115,8 @@ CASES = [
     Frame("a version with a space", PLAIN.replace('"2.0"', '"2.0 "'), PLAIN, "wire.jsonrpc-version"),
     Frame("a method and a result", tool(tail=',"result":{}'), PLAIN, "wire.hybrid"),
     Frame("a method and an error", tool(tail=',"error":{"code":1,"message":"x"}'), PLAIN, "wire.hybrid"),
-    Frame("a result and an error", '{"jsonrpc":"2.0","id":7,"result":{},"error":{"code":1,"message":"x"}}', PLAIN, "wire.hybrid"),
-    Frame("a response with params", '{"jsonrpc":"2.0","id":7,"result":{},"params":{}}', PLAIN, "wire.hybrid"),
+    Frame("a result and an error", '{"jsonrpc":"2.0","id":7,"result":{},"error":{"code":1,"message":"x"}}', PLAIN, "wire.hybrid", answered=False),
+    Frame("a response with params", '{"jsonrpc":"2.0","id":7,"result":{},"params":{}}', PLAIN, "wire.hybrid", answered=False),
     Frame("params as a list", PLAIN.replace('{META"name":"read_file","arguments":{"path":"/x"}}', '["read_file"]'), PLAIN, "wire.bad-params"),
     Frame("params as null", PLAIN.replace('{META"name":"read_file","arguments":{"path":"/x"}}', "null"), PLAIN, "wire.bad-params"),
     Frame("a method that is a number", PLAIN.replace('"tools/call"', "1"), PLAIN, "wire.bad-method"),
@@ -152,9 +154,11 @@ def test_a_hostile_frame_of_a_client_stops_at_the_guard_and_its_twin_passes(case
     talk = Playbook(revision)
     talk >> as_bytes(case.hostile, revision)
     assert talk.all_to_server() == []
-    answer = talk.client_got()
-    assert answer["error"]["code"] == -31003
-    assert answer["error"]["data"]["rule"] == case.rule
+    if case.answered:
+        answer = talk.client_got()
+        assert answer["error"]["code"] == -31003
+        assert answer["error"]["data"]["rule"] == case.rule
+    assert talk.all_to_client() == []
     assert talk.rules() == [case.rule]
 
     talk >> as_bytes(case.twin, revision)

@@ -47,9 +47,9 @@ _OWNED = frozenset(
 # A row is a gate and the methods that it has something to say about; `None` is every method there is, and those there are not.
 
 FROM_CLIENT: tuple[tuple[Gate, frozenset[str] | None], ...] = (
+    (limits.from_client, None),
     (lifecycle.from_client, None),
     (methods.from_client, None),
-    (limits.from_client, None),
     (capabilities.from_client, None),
     (tools.from_client, _CALL),
     (arguments.from_client, _CALL),
@@ -61,23 +61,24 @@ FROM_CLIENT: tuple[tuple[Gate, frozenset[str] | None], ...] = (
 """For a client's requests and notifications."""
 
 FROM_SERVER: tuple[tuple[Gate, frozenset[str] | None], ...] = (
+    (limits.from_server, None),
     (lifecycle.from_server, None),
     (methods.from_server, None),
-    (limits.from_server, None),
     (capabilities.from_server, None),
     (tasks.from_server, _TASKS),
+    (rounds.from_server, frozenset({"notifications/tasks"})),
     (ownership.from_server, _OWNED),
 )
 """For a server's requests and notifications."""
 
 RESULTS: tuple[tuple[ResultGate, frozenset[str] | None], ...] = (
     (shapes.result, None),
-    (lifecycle.result, _OPENING),
     (capabilities.result, _OPENING),
     (tools.result, _LIST),
-    (rounds.result, _ROUNDS),
+    (rounds.result, None),
     (ownership.result, _OWNED),
     (tasks.result, frozenset({"tasks/list"})),
+    (lifecycle.result, _OPENING),
 )
 """For a server's results, by the request that they answer."""
 

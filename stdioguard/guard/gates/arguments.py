@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from stdioguard.guard.state import Exchange
     from stdioguard.guard.verdicts import Verdict
 
+MAX_PATH = 4096
+"""Characters in the longest path, as in Linux (PATH_MAX): resolving a longer one takes quadratic time and finds nothing."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
@@ -64,6 +67,8 @@ def _problem(value: Any, constraint: dict[str, Any], resolve: Callable[[str], st
 
 
 def _is_inside(path: str, folders: list[str], resolve: Callable[[str], str]) -> bool:
+    if len(path) > MAX_PATH:
+        return False
     # What a server may expand, decode or fetch is not a path that the guard can judge.
     if not path or "\0" in path or path.startswith("~") or _SCHEME.match(path):
         return False

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _OF_CLIENTS = ("elicitation", "sampling", "roots", "tasks")
 _OF_SERVERS = ("tools", "resources", "prompts", "completions", "logging", "tasks")
+_COMPLETED = {"ref/prompt": "prompts", "ref/resource": "resources"}
 _CLIENT_INFO = frozenset({"name", "version", "title", "description", "websiteUrl", "icons"})
 
 
@@ -40,6 +41,13 @@ def from_client(exchange: Exchange) -> Verdict | None:
     if not requests:
         return None
     params = message.params
+    if method.name == "completion/complete":
+        ref = params.get("ref")
+        kind = _COMPLETED.get(str(ref.get("type"))) if type(ref) is dict else None
+        if kind is None:
+            return Refuse(MALFORMED, "completions.ref", "a completion is for ref/prompt or ref/resource")
+        if not policy.grants(kind):
+            return refusal(kind, f"completion of {kind}", policy.source)
     if exchange.era == eras.MODERN:
         meta = params["_meta"]
         meta[eras.META_CAPABILITIES] = _narrowed(exchange.capabilities, _OF_CLIENTS, exchange.state)
@@ -107,7 +115,9 @@ def _speaks_as_guard(value: Any) -> bool:
     if isinstance(value, str):
         import unicodedata  # noqa: PLC0415 - for elicitations only
 
-        folded = unicodedata.normalize("NFKC", value).casefold()
+        # Without marks first: normalising a long run of them takes quadratic time.
+        bare = "".join(char for char in value if not unicodedata.combining(char))
+        folded = unicodedata.normalize("NFKC", bare).casefold()
         return "stdioguard" in "".join(char for char in folded if char.isalnum())
     if isinstance(value, dict):
         return any(_speaks_as_guard(key) or _speaks_as_guard(member) for key, member in value.items() if key != "_meta")

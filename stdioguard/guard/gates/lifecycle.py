@@ -150,7 +150,8 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
         if eras.MODERN_REVISION in known:
             if state.era == eras.HANDSHAKE:
                 return Refuse(REFUSED, "era.mixed", "the session was initialized in the meantime")
-            state.era, state.revision = eras.MODERN, eras.MODERN_REVISION
+            if state.phase == NEW:  # else the client has given this answer up, and the one to initialize decides
+                state.era, state.revision = eras.MODERN, eras.MODERN_REVISION
         members["supportedVersions"] = known
     return None
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stdioguard.guard.state import Exchange
     from stdioguard.guard.verdicts import Verdict
 
+_ENVELOPE = frozenset({eras.META_CAPABILITIES, eras.META_CLIENT_INFO, eras.META_LOG_LEVEL})
 _MODERN_PARAMS = frozenset({"inputResponses", "requestState"})
 
 
@@ -50,7 +51,7 @@ def _check(exchange: Exchange, table: dict[str, eras.Method]) -> Verdict | None:
         text = f"{method.name} has no parameter {min(unknown)!a:.80}"
         return Refuse(MALFORMED, "methods.params", text, protocol_code=INVALID_PARAMS)
     if "_meta" in params:
-        return _check_meta(params)
+        return _check_meta(params, exchange.era)
     return None
 
 
@@ -58,7 +59,7 @@ def _absent(name: str, text: str) -> Refuse:
     return Refuse(REFUSED, f"methods.{name}", text, protocol_code=METHOD_NOT_FOUND)
 
 
-def _check_meta(params: dict[str, Any]) -> Verdict | None:
+def _check_meta(params: dict[str, Any], era: str) -> Verdict | None:
     meta = params["_meta"]
     if type(meta) is not dict:
         return Refuse(MALFORMED, "methods.meta", "_meta is an object")
@@ -69,6 +70,8 @@ def _check_meta(params: dict[str, Any]) -> Verdict | None:
         # A client's token travels in this name space; neither side may see or forge what is in it.
         if key.casefold().startswith(eras.OWN_META_PREFIX):
             del meta[key]
+        elif key in _ENVELOPE and era != eras.MODERN:
+            del meta[key]  # means nothing in a handshake session, so nothing is what the other side gets
         elif _is_reserved(key) and key not in eras.RESERVED_META:
             return Refuse(
                 MALFORMED, "methods.meta", f"_meta key {key!a:.80} is in the protocol's name space and not in the protocol"

@@ -12,9 +12,10 @@ from stdioguard.wire.messages import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-    from stdioguard.guard.state import Call, Exchange, State
+    from stdioguard.guard.state import Call, Exchange, ServerCall, State, Task
     from stdioguard.guard.verdicts import Verdict
 
 MAX_SUBSCRIPTIONS = 1024
@@ -24,6 +25,13 @@ _LISTEN = {
     "resourcesListChanged": "resources",
     "resourceSubscriptions": "resources",
     "taskIds": "tasks",
+}
+
+_WISHES = {
+    "notifications/tools/list_changed": "toolsListChanged",
+    "notifications/prompts/list_changed": "promptsListChanged",
+    "notifications/resources/list_changed": "resourcesListChanged",
+    "notifications/resources/updated": "resourceSubscriptions",
 }
 
 
@@ -39,10 +47,10 @@ def from_client(exchange: Exchange) -> Verdict | None:
         return None
     if message.method == "notifications/cancelled":
         return _cancelled_by_client(exchange)
-    if message.method == "notifications/progress":
-        token = params.get("progressToken")
-        if not any(call.token is not None and call.token == token for call in state.server_calls.values()):
-            return Refuse(REFUSED, "ids.progress", "no request of the server's has this progress token")
+    if message.method == "notifications/progress" and not _is_token(
+        params.get("progressToken"), state.server_calls.values(), state.server_tasks.values()
+    ):
+        return Refuse(REFUSED, "ids.progress", "no request of the server's has this progress token")
     return None
 
 
@@ -101,7 +109,8 @@ def from_server(exchange: Exchange) -> Verdict | None:
     if method == "notifications/resources/updated" and not state.subscriptions:
         return Refuse(REFUSED, "resources.subscriptions", "the client is subscribed to nothing")
     if method == "notifications/elicitation/complete":
-        if params.get("elicitationId") not in state.elicitations:
+        elicitation = params.get("elicitationId")
+        if type(elicitation) is not str or elicitation not in state.elicitations:
             return Refuse(REFUSED, "ids.elicitation", "no question of the server's has this id")
         state.elicitations.discard(params["elicitationId"])
     return None
@@ -109,11 +118,7 @@ def from_server(exchange: Exchange) -> Verdict | None:
 
 def _progress(state: State, params: dict[str, Any]) -> Verdict | None:
     token: Any = params.get("progressToken")
-    owned = type(token) in (str, int) and (
-        any(call.token is not None and call.token == token for call in state.calls.values())
-        or any(task_token is not None and task_token == token for task_token in state.client_tasks.values())
-    )
-    if not owned:
+    if not _is_token(token, state.calls.values(), state.client_tasks.values()):
         return Refuse(REFUSED, "ids.progress", "no request of the client's has this progress token")
     progress = params.get("progress")
     reported = state.reported.get(token)
@@ -122,12 +127,19 @@ def _progress(state: State, params: dict[str, Any]) -> Verdict | None:
     return None
 
 
+def _is_token(token: Any, *owners: Iterable[Call | ServerCall | Task]) -> bool:
+    kind = type(token)
+    return kind in (str, int) and any(
+        owner.token == token and type(owner.token) is kind for group in owners for owner in group
+    )  # fmt: skip
+
+
 def _cancelled_by_server(state: State, params: dict[str, Any]) -> Verdict | None:
     target: Any = params.get("requestId")
     if type(target) in (str, int):
-        own = state.by_server_id.pop(target, None)
+        own = state.by_server_id.get(target)
         if own is not None:
-            del state.server_calls[own.guard_id]
+            state.forget_server_call(own.guard_id)
             params["requestId"] = own.guard_id
             return None
         listen = state.calls.get(target) if type(target) is int else None
@@ -142,13 +154,16 @@ def _modern(exchange: Exchange) -> Verdict | None:
     message, state = exchange.message, exchange.state
     if message.method == "notifications/message":
         # A client opts in for each request (2026-07-28, server/utilities/logging).
-        if not any(eras.META_LOG_LEVEL in call.params.get("_meta", ()) for call in state.calls.values()):
+        if not any(call.log_level for call in state.calls.values()):
             return Refuse(REFUSED, "logging.level", "no request in flight asks for log messages")
         return None
     meta = message.params.get("_meta", {})
     listen = _subscription(state, meta)
     if listen is None:
         return Refuse(REFUSED, "ids.subscription", "the notification belongs to no subscription in flight")
+    wish = _WISHES.get(message.method)
+    if wish is not None and not (type(listen.wants) is dict and listen.wants.get(wish)):
+        return Refuse(REFUSED, "ids.subscription", "the subscription did not ask for this")
     meta[eras.META_SUBSCRIPTION] = listen.id
     return None
 

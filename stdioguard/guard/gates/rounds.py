@@ -88,32 +88,52 @@ def _answers(state: State, params: dict[str, Any], responses: dict[str, Any]) ->
 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
-    """Check the questions of an `InputRequiredResult`, and seal the server's state into the guard's."""
-    if call.era != eras.MODERN or members.get("resultType") != "input_required":
+    """Check the questions that a result brings, and seal the state of an `InputRequiredResult` into the guard's."""
+    if call.era != eras.MODERN:
         return None
-    questions = members.get("inputRequests", {})
+    objection = questions(state, members, call.capabilities)
+    if objection is not None or members.get("resultType") != "input_required":
+        return objection
     inner = members.get("requestState")
-    if type(questions) is not dict or (inner is not None and type(inner) is not str) or (not questions and inner is None):
+    asked = members.get("inputRequests", {})
+    if (inner is not None and type(inner) is not str) or (not asked and inner is None):
         return Refuse(MALFORMED, "rounds.shape", "an input_required result has inputRequests or requestState")
-    for key, question in questions.items():
-        objection = _question(state, call, key, question)
-        if objection is not None:
-            return objection
     kept = {
         "asked": "server",
-        "digest": call.digest or digest(call.method, call.params),
+        "digest": call.digest or digest(call.method, call.params or {}),
         "approved": call.approved,
-        "keys": list(questions),
+        "keys": list(asked),
         "inner": inner,
     }
     members["requestState"] = state.sealer.seal(kept, state.now)
     return None
 
 
-def _question(state: State, call: Call, key: str, question: Any) -> Refuse | None:
+def from_server(exchange: Exchange) -> Verdict | None:
+    """Check the questions that a report on a task brings."""
+    params, state = exchange.message.params, exchange.state
+    task = state.client_tasks.get(params["taskId"])
+    return questions(state, params, task.capabilities if task is not None else {})
+
+
+def questions(state: State, members: dict[str, Any], declared: dict[str, Any]) -> Refuse | None:
+    """Check every question among `members`: `inputRequests`, there or in the task that they describe."""
+    for place in (members, members.get("task")):
+        asked = place.get("inputRequests", {}) if type(place) is dict else {}
+        if type(asked) is not dict:
+            return Refuse(MALFORMED, "rounds.shape", "inputRequests is an object")
+        for key, question in asked.items():
+            objection = _question(state, key, question, declared)
+            if objection is not None:
+                return objection
+    return None
+
+
+def _question(state: State, key: str, question: Any, declared: dict[str, Any]) -> Refuse | None:
     if key.casefold().startswith(OWN_PREFIX):
         return Refuse(REFUSED, "rounds.imitation", "a server's question may not use the guard's key")
-    method = eras.SERVER_REQUESTS.get(question.get("method", "")) if type(question) is dict else None
+    name = question.get("method") if type(question) is dict else None
+    method = eras.SERVER_REQUESTS.get(name) if type(name) is str else None
     if method is None or not method.capability or method.capability == "tasks":
         return Refuse(MALFORMED, "rounds.question", "an input request is for elicitation, sampling or roots")
     params = question.get("params", {})
@@ -121,4 +141,4 @@ def _question(state: State, call: Call, key: str, question: Any) -> Refuse | Non
         return Refuse(MALFORMED, "rounds.question", f"an input request for {method.name} has parameters that it does not have")
     if not state.policy.grants(method.capability):
         return capabilities.refusal(method.capability, method.name, state.policy.source)
-    return capabilities.undeclared(method.name, params, call.capabilities) or capabilities.restrained(method.name, params)
+    return capabilities.undeclared(method.name, params, declared) or capabilities.restrained(method.name, params)

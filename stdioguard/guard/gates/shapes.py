@@ -26,10 +26,10 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     if call.era == eras.MODERN:
         if kind == "input_required" and call.method in eras.INPUT_REQUIRED_METHODS:
             return None
-        if kind == "task" and call.method == "tools/call" and state.policy.grants("tasks"):
-            return None if tasks.started(state.client_tasks, members, call.token) else _not_the_answer(call)
+        if kind == "task" and call.method == "tools/call" and state.policy.grants("tasks") and tasks.declares(call.capabilities):
+            return _started(state, call, members)
     elif call.task and "task" in members:
-        return None if tasks.started(state.client_tasks, members, call.token) else _not_the_answer(call)
+        return _started(state, call, members)
     if kind != "complete":
         return Refuse(MALFORMED, "results.type", f"resultType {kind!a:.40} is no answer to {call.method}")
     return check_members(call.method, members)
@@ -51,5 +51,7 @@ def check_members(method: str, members: dict[str, Any]) -> Refuse | None:
     return None
 
 
-def _not_the_answer(call: Call) -> Refuse:
+def _started(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
+    if tasks.started(state.client_tasks, members, call.token, call.capabilities):
+        return None
     return Refuse(MALFORMED, "results.shape", f"the result of {call.method} announces a task without a usable id")

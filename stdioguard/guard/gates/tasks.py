@@ -7,7 +7,8 @@ allowlist and consent like any other; what `tasks/result` brings is the result o
 from __future__ import annotations
 
 from stdioguard.guard.gates.capabilities import refusal
-from stdioguard.guard.verdicts import INVALID_PARAMS, LIMIT, MALFORMED, MISSING_CLIENT_CAPABILITY, REFUSED, Refuse
+from stdioguard.guard.state import Task
+from stdioguard.guard.verdicts import INVALID_PARAMS, MALFORMED, MISSING_CLIENT_CAPABILITY, REFUSED, Refuse
 from stdioguard.wire import eras
 from stdioguard.wire.messages import Request
 
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
     from stdioguard.wire.messages import RequestId
 
 MAX_TASKS = 1024
+_ABOUT_ONE = frozenset(
+    {"tasks/get", "tasks/result", "tasks/cancel", "tasks/update", "notifications/tasks", "notifications/tasks/status"}
+)
 
 
 def from_client(exchange: Exchange) -> Verdict | None:
     """Check that a client's message is about its own task."""
-    if exchange.era == eras.MODERN and exchange.message.method.startswith("tasks/") and not _declares(exchange.capabilities):
+    if exchange.era == eras.MODERN and exchange.message.method.startswith("tasks/") and not declares(exchange.capabilities):
         needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {eras.TASKS_EXTENSION: {}}}}
         text = f"the request does not declare {eras.TASKS_EXTENSION}"
         return Refuse(REFUSED, "capabilities.tasks", text, protocol_code=MISSING_CLIENT_CAPABILITY, data=needed)
     return _check(exchange, exchange.state.client_tasks, exchange.state.server_tasks)
 
 
-def _declares(capabilities: dict[str, Any]) -> bool:
+def declares(capabilities: dict[str, Any]) -> bool:
+    """Tell whether a 2026-07-28 request declares the tasks extension."""
     extensions = capabilities.get("extensions")
     return type(extensions) is dict and eras.TASKS_EXTENSION in extensions
 
@@ -41,7 +46,7 @@ def from_server(exchange: Exchange) -> Verdict | None:
     return _check(exchange, exchange.state.server_tasks, exchange.state.client_tasks)
 
 
-def _check(exchange: Exchange, own: dict[str, Any], others: dict[str, Any]) -> Verdict | None:
+def _check(exchange: Exchange, own: dict[str, Task], others: dict[str, Task]) -> Verdict | None:
     message, policy = exchange.message, exchange.state.policy
     params = message.params
     if "task" in params:
@@ -49,27 +54,31 @@ def _check(exchange: Exchange, own: dict[str, Any], others: dict[str, Any]) -> V
             return Refuse(MALFORMED, "tasks.task", "task is an object")
         if not policy.grants("tasks"):
             return refusal("tasks", "a call as a task", policy.source)
-        if len(own) >= MAX_TASKS:
-            return Refuse(LIMIT, "limits.tasks", f"more than {MAX_TASKS} tasks")
-    if "taskId" in params:
+    if message.method in _ABOUT_ONE:
         # Requests go from the owner of a task to the side that runs it; notifications come back.
         known = own if type(message) is Request else others
-        if type(params["taskId"]) is not str or params["taskId"] not in known:
+        if type(params.get("taskId")) is not str or params["taskId"] not in known:
             return Refuse(REFUSED, "tasks.taskId", "no such task", protocol_code=INVALID_PARAMS)
     return None
 
 
-def started(tasks: dict[str, RequestId | None], members: dict[str, Any], token: RequestId | None) -> bool:
-    """Note the task that a result announces, if it does; `token` stays valid for its progress."""
+def started(tasks: dict[str, Task], members: dict[str, Any], token: RequestId | None, capabilities: dict[str, Any]) -> bool:
+    """Note the task that a result announces, if it does; the oldest is forgotten where there are too many."""
     task = members.get("task", members)
     task_id = task.get("taskId") if type(task) is dict else None
-    if type(task_id) is not str or len(task_id) > 256 or len(tasks) >= MAX_TASKS:
+    if type(task_id) is not str or len(task_id) > 256:
         return False
-    tasks[task_id] = token
+    if len(tasks) >= MAX_TASKS:
+        del tasks[next(iter(tasks))]
+    tasks[task_id] = Task(token, capabilities)
     return True
 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Keep other sessions' tasks out of a list."""
-    members["tasks"] = [task for task in members["tasks"] if type(task) is dict and task.get("taskId") in state.client_tasks]
+    members["tasks"] = [
+        task
+        for task in members["tasks"]
+        if type(task) is dict and type(task.get("taskId")) is str and task["taskId"] in state.client_tasks
+    ]
     return None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stdioguard.guard.state import Call, Exchange, State
     from stdioguard.guard.verdicts import Verdict
 
+MAX_LISTED = 65536
 _NAME = re.compile(r"[A-Za-z0-9_.\-/:]{1,128}\Z")
 """SEP-986, and the two separators that servers in the field use. A name outside it is not shown and not called."""
 
@@ -44,15 +45,20 @@ def from_client(exchange: Exchange) -> Verdict | None:
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Take out of a page of `tools/list` what may not be called, and names that an earlier entry or page has taken."""
-    if "cursor" not in call.params:
+    if call.cursor is None:
         state.listed.clear()
     shown = []
+    on_page: set[str] = set()
     for tool in members["tools"]:
         name = tool.get("name") if type(tool) is dict else None
-        if type(name) is not str or not _NAME.match(name) or name in state.listed:
+        if type(name) is not str or not _NAME.match(name) or name in on_page:
             continue
+        if state.listed.get(name, call.cursor) != call.cursor:
+            continue  # another page has this name
         if state.policy.rule_for(name).action != DENY:
-            state.listed.add(name)
+            on_page.add(name)
+            if len(state.listed) < MAX_LISTED:
+                state.listed[name] = call.cursor
             shown.append(tool)
     members["tools"] = shown
     return None
