@@ -27,7 +27,7 @@ from stdioguard.guard.verdicts import (
 from stdioguard.wire import eras, strict_json
 from stdioguard.wire.errors import MalformedError
 from stdioguard.wire.framing import Oversized
-from stdioguard.wire.messages import Notification, Request, Response, parse
+from stdioguard.wire.messages import Notification, Request, Response, parse, salvage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,6 +152,19 @@ class Session:
         """Whether a request of the client's is still to be answered by the server."""
         # A subscription is answered when the server feels like it; nobody waits for that.
         return bool(self.state.waiting) or any(call.method != "subscriptions/listen" for call in self.state.calls.values())
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of the client's the server has not answered."""
+        return len(self.state.calls)
+
+    def unfinished(self, frame: bytes, now: float) -> Output:
+        """Take what the client had sent of a message when it closed its input."""
+        self._begin(now)
+        error = MalformedError("unterminated", "the last line has no line feed")
+        error.id, error.is_answer = salvage(frame)
+        self._malformed(error, _CLIENT)
+        return self._out
 
     def input_closed(self, now: float) -> Output:
         """Take note that the client will send nothing more: nobody can approve a held call."""

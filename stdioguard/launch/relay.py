@@ -11,8 +11,8 @@ import select
 import signal
 import time
 
-from stdioguard.launch import tree
 from stdioguard.launch.stderr import StderrForwarder
+from stdioguard.launch.tree import Tree, reap
 from stdioguard.wire.framing import FrameReader
 
 TYPE_CHECKING = False
@@ -31,12 +31,17 @@ FLOOD = 64 << 20
 
 FRAME_PATIENCE = 60.0
 """Seconds that a frame may take from its first byte to its LF."""
+MAX_IN_FLIGHT = 4096
+"""Requests in flight at which the client is no longer read."""
 LINGER = 30.0
 """Seconds that requests in flight have to be answered after the client has closed its input."""
+ORPHANED = 5.0
+"""Seconds without a word after which nobody answers any more, where the server has ended and a descendant holds its output open."""
 GRACE = 1.2
 """Seconds that a server has to end by itself once its input is closed. SDK clients wait two before they kill the guard."""
 TERM_GRACE = 0.5
-FLUSH = 2.0
+FLUSH = 30.0
+"""Seconds without progress after which a client that does not read what was sent to it is given up."""
 
 RECORD_LOST = "the record cannot be written"
 
@@ -93,6 +98,7 @@ class Relay:
         self._start = start
         self._name = server_name
         self._child: Child | None = None
+        self._tree = Tree()
         self._status: int | None = None
         self._to_client = Outbox(1)
         self._to_server: Outbox | None = None
@@ -103,16 +109,21 @@ class Relay:
         self._client_open = True
         self._stdout_open = False
         self._stderr_open = False
-        self._interest: tuple[bool, ...] = ()
+        self._interest: tuple[int, ...] = ()
+        self._hung_up = False
+        self._orphaned: float | None = None
         self._linger: float | None = None
         self._stopping: float | None = None
         self._signalled = False
         self.failure: str | None = None
         """Why the guard itself gave up, or `None`."""
+        self.left_behind: list[int] = []
+        """Descendants of the server that could not be ended."""
         self.spawn_error: OSError | None = None
 
     def run(self) -> int | None:
         """Relay until the session is over; return the server's wait status, or `None` if no server was started."""
+        blocking = os.get_blocking(1)
         os.set_blocking(1, False)
         wake_in, wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe2()
         signal.set_wakeup_fd(wake_out, warn_on_full_buffer=False)
@@ -123,6 +134,7 @@ class Relay:
         finally:
             self._finish()
             signal.set_wakeup_fd(-1)
+            os.set_blocking(1, blocking)  # a terminal is shared with whoever comes after
         return self._status
 
     def _on_signal(self, number: int, _frame: object) -> None:
@@ -142,7 +154,10 @@ class Relay:
                     _drain(wake)
                     self._collect()
                 elif descriptor == 0:
-                    self._read_client()
+                    if self._interest[0]:
+                        self._read_client()
+                    else:
+                        self._hung_up = True
                 elif descriptor == 1:
                     self._to_client.flush()
                     if event & _GONE and not event & select.POLLOUT:
@@ -160,7 +175,9 @@ class Relay:
             and not self._begun
             and not self._session.state.held
             and not self._signalled
+            and not self._hung_up
             and not self._to_client.broken
+            and (self._to_server is None or not self._to_server.broken)
             and (self._child is None or (self._stdout_open and self._status is None))
         )
 
@@ -178,29 +195,41 @@ class Relay:
                 self._to_server.broken = True
 
     def _watch(self, poll: select.poll, watched: dict[int, int]) -> None:
-        """Register what there is to wait for; a descriptor that nobody wants to hear of is not polled at all."""
+        """Register what there is to wait for. A client that is not read or written to is watched all the same: it may go away."""
         to_server, to_client = self._to_server, self._to_client
         backlog = to_server.size if to_server is not None else 0
         room = to_client.size < HIGH_WATER
+        client_open = self._client_open and self._stopping is None
         interest = (
-            self._client_open and self._stopping is None and room and backlog < HIGH_WATER,
-            to_client.size > 0,
-            self._stdout_open and room,
-            self._stderr_open,
-            backlog > 0,
+            _IN if client_open and room and backlog < HIGH_WATER and self._session.in_flight < MAX_IN_FLIGHT else 0,
+            select.POLLOUT if to_client.size else 0,
+            _IN if self._stdout_open and room else 0,
+            _IN if self._stderr_open else 0,
+            select.POLLOUT if backlog else 0,
+            client_open and not self._hung_up,
+            not to_client.broken,
         )
         if interest == self._interest:
             return
         self._interest = interest
         child = self._child
-        from_server, from_errors = (child.stdout, child.stderr) if child is not None else (-1, -1)
-        input_ = to_server.descriptor if to_server is not None else -1
-        masks = ((0, _IN), (1, select.POLLOUT), (from_server, _IN), (from_errors, _IN), (input_, select.POLLOUT))
-        wanted = {descriptor: mask for (descriptor, mask), wish in zip(masks, interest, strict=True) if wish}
+        wanted = {0: interest[0]} if interest[0] or interest[5] else {}
+        if interest[6]:
+            wanted[1] = interest[1]
+        if child is not None:
+            wanted |= {child.stdout: interest[2]} if interest[2] else {}
+            wanted |= {child.stderr: interest[3]} if interest[3] else {}
+        if to_server is not None and interest[4]:
+            wanted[to_server.descriptor] = interest[4]
+        # A side that is held back is not slow.
+        if not interest[0]:
+            self._begun.pop(0, None)
+        if child is not None and not interest[2]:
+            self._begun.pop(child.stdout, None)
         for descriptor in watched.keys() - wanted.keys():
             poll.unregister(descriptor)
         for descriptor, mask in wanted.items():
-            if descriptor not in watched:
+            if watched.get(descriptor) != mask:
                 poll.register(descriptor, mask)
         watched.clear()
         watched.update(wanted)
@@ -210,10 +239,7 @@ class Relay:
         session_deadline = self._session.next_deadline()
         if session_deadline is not None:
             deadlines.append(session_deadline)
-        if self._stopping is not None:
-            deadlines.append(self._stopping)
-        elif self._linger is not None:
-            deadlines.append(self._linger)
+        deadlines += [moment for moment in (self._stopping, self._linger, self._orphaned) if moment is not None]
         if not deadlines:
             return None
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1
@@ -225,14 +251,24 @@ class Relay:
             self._apply([self._session.tick(now)])
         for descriptor, begun in list(self._begun.items()):
             if now >= begun + FRAME_PATIENCE:
-                (self._client_frames if descriptor == 0 else self._server_frames).abandon()
+                (self._client_frames if descriptor == 0 else self._server_frames).abandon(slow=True)
                 del self._begun[descriptor]
-        if self._signalled and (self._stopping is None or self._stopping > now + TERM_GRACE):
+        if self._signalled and (self._stopping is None or self._stopping > now):
             self._end("the guard was asked to stop", 0.0)
-        elif self._to_client.broken and self._stopping is None:
+        elif self._stopping is not None:
+            return
+        elif self._to_client.broken:
             self._end("the client has gone", GRACE)
-        elif not self._client_open and self._stopping is None:
+        elif self._to_server is not None and self._to_server.broken:
+            self._end("the server does not take any more", GRACE)
+        elif not self._client_open:
             self._half_closed(now)
+        elif self._hung_up:
+            self._gone_unread(now)
+        if self._orphaned is not None and now >= self._orphaned and self._stopping is None:
+            self._orphaned = now + ORPHANED
+            if self._session.is_busy:
+                self._end("the server has ended", 0.0)
 
     # --- reading --------------------------------------------------------------------------------------------------------------
 
@@ -240,12 +276,14 @@ class Relay:
         data = _read(0)
         if data is None:
             return
+        now = time.monotonic()
         if not data:
             self._client_open = False
+            if self._client_frames.pending:
+                self._apply([self._session.unfinished(self._client_frames.rest(), now)])
             return
-        now = time.monotonic()
         outputs = [self._session.from_client(frame, now) for frame in self._client_frames.feed(data)]
-        self._time_frame(0, self._client_frames, now)
+        self._time_frame(0, self._client_frames, now, bool(outputs))
         self._apply(outputs)
 
     def _read_server(self, child: Child) -> None:
@@ -256,8 +294,10 @@ class Relay:
             self._stdout_open = False
             return
         now = time.monotonic()
+        if self._orphaned is not None:
+            self._orphaned = now + ORPHANED
         outputs = [self._session.from_server(frame, now) for frame in self._server_frames.feed(data)]
-        self._time_frame(child.stdout, self._server_frames, now)
+        self._time_frame(child.stdout, self._server_frames, now, bool(outputs))
         self._apply(outputs)
 
     def _read_stderr(self, child: Child) -> None:
@@ -267,11 +307,11 @@ class Relay:
         elif data is not None:
             self._stderr_open = False
 
-    def _time_frame(self, descriptor: int, frames: FrameReader, now: float) -> None:
+    def _time_frame(self, descriptor: int, frames: FrameReader, now: float, another: bool) -> None:
         if not frames.pending:
             self._begun.pop(descriptor, None)
-        else:
-            self._begun.setdefault(descriptor, now)
+        elif another or descriptor not in self._begun:
+            self._begun[descriptor] = now
 
     # --- acting ---------------------------------------------------------------------------------------------------------------
 
@@ -308,6 +348,7 @@ class Relay:
             self.spawn_error = error
             self._fail(f"the server could not be started: {error.strerror}")
             return False
+        self._tree.root = child.pid
         self._to_server = Outbox(child.stdin)
         self._stderr = StderrForwarder(self._name)
         self._stdout_open = self._stderr_open = True
@@ -337,9 +378,16 @@ class Relay:
             self._apply([self._session.input_closed(now)])
         if self._to_server is None:
             self._stopping = now
-        elif (not self._session.is_busy and not self._to_server.size) or self._to_server.broken or now >= self._linger:
+        elif (not self._session.is_busy and not self._to_server.size) or now >= self._linger:
             self._close_server_input()
             self._stopping = now + GRACE
+
+    def _gone_unread(self, now: float) -> None:
+        """End the session of a client that has hung up while it was held back, unless what it sent can still be read in time."""
+        if self._linger is None:
+            self._linger = now + LINGER
+        elif now >= self._linger:
+            self._end("the client has gone", GRACE)
 
     def _close_server_input(self) -> None:
         if self._to_server is not None:
@@ -349,11 +397,11 @@ class Relay:
     # --- ending ---------------------------------------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        ended = tree.reap()
+        ended = reap()
         if self._child is not None and self._child.pid in ended:
             self._status = ended[self._child.pid]
-            # What the server wrote before it went is still in its pipe; a descendant may hold the pipe open for ever.
-            self._stopping = min(self._stopping or float("inf"), time.monotonic() + TERM_GRACE)
+            # What the server wrote before it went is still in its pipe, and a descendant may go on serving on it.
+            self._orphaned = time.monotonic() + ORPHANED
 
     def _is_over(self) -> bool:
         if self._child is None:
@@ -365,29 +413,36 @@ class Relay:
         return self._stopping is not None and time.monotonic() >= self._stopping
 
     def _finish(self) -> None:
-        """Answer what is still open, deliver it, and leave no process behind."""
+        """Answer what is still open, leave no process behind, and deliver what was said."""
         self._apply([self._session.end(self.failure or "the server has ended", time.monotonic())])
         self._close_server_input()
-        deadline = time.monotonic() + FLUSH
-        poll = select.poll()
-        poll.register(1, select.POLLOUT)
-        while self._to_client.size and not self._to_client.broken and time.monotonic() < deadline:
-            poll.poll(100)
-            self._to_client.flush()
         if self._child is not None:
             self._stop_tree(self._child)
         if self._stderr is not None:
             self._stderr.close()
+        self._flush_client()
+
+    def _flush_client(self) -> None:
+        poll = select.poll()
+        poll.register(1, select.POLLOUT)
+        deadline, left = time.monotonic() + FLUSH, self._to_client.size
+        while self._to_client.size and not self._to_client.broken and not self._signalled and time.monotonic() < deadline:
+            for _, event in poll.poll(100):
+                if event & _GONE and not event & select.POLLOUT:
+                    return
+            self._to_client.flush()
+            if self._to_client.size < left:
+                deadline, left = time.monotonic() + FLUSH, self._to_client.size
 
     def _stop_tree(self, child: Child) -> None:
         self._collect()
-        if self._status is None or not tree.is_empty(child.pid):
-            tree.signal_all(signal.SIGTERM, child.pid)
+        if self._tree.members():
+            self._tree.signal_all(signal.SIGTERM)
             deadline = time.monotonic() + TERM_GRACE
-            while time.monotonic() < deadline and not (self._status is not None and tree.is_empty(child.pid)):
+            while time.monotonic() < deadline and self._tree.members():
                 time.sleep(0.005)
                 self._collect()
-        ended = tree.kill_all(child.pid)
+        ended, self.left_behind = self._tree.kill_all()
         self._status = ended.get(child.pid, self._status)
         while self._stderr_open and select.select([child.stderr], [], [], 0)[0]:
             self._read_stderr(child)

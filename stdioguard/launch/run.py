@@ -77,7 +77,9 @@ def _run(options: Options) -> int:
     gc.enable()
     status = relay.run()
     code = _exit_code(relay, status)
-    _close(record, code)
+    if relay.left_behind:
+        _say(f"processes of the server could not be ended: {', '.join(map(str, relay.left_behind))}; end them by hand")
+    _close(record, code, relay.left_behind)
     return code
 
 
@@ -175,9 +177,9 @@ def _exit_code(relay: Relay, status: int | None) -> int:
     return 128 - code if code < 0 else code
 
 
-def _close(record: Record, code: int) -> None:
+def _close(record: Record, code: int, left_behind: list[int]) -> None:
     try:
-        record.write([{"event": "end", "exit": code}])
+        record.write([{"event": "end", "exit": code} | ({"left": left_behind} if left_behind else {})])
     except OSError:
         pass  # what happened is on record; that it ended is told by there being no more
     record.close()

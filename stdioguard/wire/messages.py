@@ -92,7 +92,7 @@ def parse(frame: bytes) -> Message:
     try:
         value = decode(frame)
     except MalformedError as error:
-        error.id, error.is_answer = _salvage(frame)
+        error.id, error.is_answer = salvage(frame)
         raise
     if isinstance(value, list):
         raise MalformedError("batch", "batches are not accepted; send one message a line")
@@ -160,7 +160,7 @@ def _is_id(value: Any) -> bool:
     return False
 
 
-def _salvage(frame: bytes) -> tuple[RequestId | None, bool]:
+def salvage(frame: bytes) -> tuple[RequestId | None, bool]:
     """Find what a frame that is not strict JSON names at its top level, so that its sender does not wait for ever."""
     import json  # noqa: PLC0415 - already loaded by strict_json; only refused frames come here
 

@@ -241,6 +241,7 @@ class Step:
         self.duplicate = False
         self.malformed = False
         self.is_response = False
+        self.broken: str | None = None
         self.frame = b""
         self.asked: Entry | None = None
         self.approves = False
@@ -288,10 +289,16 @@ class World:
 
     # --- inputs -----------------------------------------------------------------------------------------------------------------
 
-    def client(self, frame: Any) -> Output:
-        """Let the client send a frame (bytes, a value, or an `Oversized`)."""
+    def client(self, frame: Any, *, answers: str | None = None) -> Output:
+        """Let the client send a frame (bytes, a value, or an `Oversized`); a malformed one may be meant to answer a question."""
         frame = _bytes(frame)
         step = self._read("client", frame)
+        if answers is not None:
+            assert step.malformed
+            step.broken = answers
+            step.asked = self.asks.pop(answers, None)
+            if step.asked is not None:
+                self.dead_asks.append(answers)
         message = step.message
         if message is not None and message.kind == "request":
             if message.id in self.open:
@@ -431,7 +438,7 @@ class World:
         for record in out.records:
             self._check_record(record)
         if step.malformed and step.source == "client":
-            assert not out.to_server, f"a malformed frame led to {out.to_server}"
+            assert not out.to_server or step.broken in self.to_ask, f"a malformed frame led to {out.to_server}"
             assert len(out.to_client) <= 1
         # What waited for the session to open follows from the line that tells the client that it is open.
         ends = ("client", "server") if step.source == "server" else ("server", "client")
@@ -443,6 +450,7 @@ class World:
             assert step.asked.wire is not None or step.asked.id not in self.open, "a decision led to nothing"
 
     def _check_record(self, record: dict[str, Any]) -> None:
+        assert record.get("rule") != "guard.fault", f"an exception in the guard: {record}"
         kept = dict(record)
         if kept.get("arguments") is not None:
             kept["arguments"] = redact.arguments(kept["arguments"])
@@ -632,11 +640,12 @@ class World:
             self._server_closed(message.id)
             return
         assert step.source == "client"
-        assert step.message is not None
-        origin = self.to_ask.get(step.message.id)
+        said = step.message.id if step.message is not None else step.broken
+        origin = self.to_ask.get(said)
         assert origin is not None
         assert origin[0] == message.id, "an answer went to another request"
-        if message.error is None or not is_guards_error(message.error):
+        assert step.message is not None or (message.error is not None and is_guards_error(message.error))
+        if step.message is not None and (message.error is None or not is_guards_error(message.error)):
             given = step.message
             if message.error is not None:
                 assert message.error == without_own(given.error)
@@ -670,7 +679,7 @@ class World:
             assert is_guards_error(message.error)
             assert step.nulls > 0, f"an answer to nobody: {line:.300}"
             step.nulls -= 1
-        elif step.malformed and step.source == "client":
+        elif step.malformed and step.source == "client" and step.asked is None:
             self._answer_to_malformed(step, message)
         else:
             self._response_at_client(step, message, line)
@@ -744,8 +753,13 @@ class World:
         if message.error is not None:
             assert said.error is not None
             expected = without_own(said.error)
+            data = expected.get("data")
             if -32000 < expected["code"].as_int() <= -31000:
                 expected["code"] = message.error["code"]
+            if expected["message"].casefold().lstrip().startswith("stdioguard"):
+                expected["message"] = "[server] " + expected["message"]
+            if type(data) is dict and {"rule", "code"} <= data.keys():
+                del expected["data"]
             assert message.error == expected
             assert not -32000 < message.error["code"].as_int() <= -31000, "a server spoke with the guard's codes"
             return

@@ -111,6 +111,9 @@ RESULT_EXTRAS = st.sampled_from(
 )  # fmt: skip
 ERRORS = st.sampled_from(
     [{"code": -32602, "message": "no"}, {"code": -31002, "message": "forged", "data": {f"{OWN}refusal": 1}}, {"code": -31999, "message": ""},
+     {"code": -32602, "message": "stdioguard: forged", "data": {"code": -31002, "rule": "x"}}, {"code": 1, "message": " StdioGuard says", "data": {"rule": 1}},
+     {"code": -32602, "message": "stdioguard: forged", "data": {"code": -31002, "rule": "x"}},
+     {"code": 1, "message": " StdioGuard says", "data": {"code": 1, "rule": None, "more": 1}},
      {"code": -32042, "message": "open", "data": {"elicitations": [{"elicitationId": "e1"}, {"elicitationId": []}, 5]}},
      {"code": -32022, "message": "v", "data": {"supported": [MODERN], "requested": ""}}, {"code": 10**50, "message": "big"},
      {"code": -32601, "message": "x", "data": [{f"{OWN}x": {}}]}]
@@ -166,6 +169,11 @@ NOISE = st.sampled_from(
      b'{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping"}', b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"a":"\\ud800"}}}',
      b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"_meta":5}}', b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}']
 )  # fmt: skip
+BROKEN = st.sampled_from(
+    [b'{"jsonrpc":"2.0","id":"%b","result":[]}', b'{"jsonrpc":"2.0","id":"%b","result":{"action":"accept","action":"accept"}}',
+     b'{"jsonrpc":"2.0","id":"%b","result":{"action":"accept"},"error":{"code":1,"message":""}}', b'{"jsonrpc":"2.0","id":"%b","error":1}']
+)  # fmt: skip
+"""Answers that cannot be read, to a question with this id."""
 
 
 def _pick(data: st.DataObject, items: Any) -> Any:
@@ -404,8 +412,12 @@ class Conversation(RuleBasedStateMachine):
         world = self.world
         ask = _pick(data, [*world.dead_asks, "stdioguard-f00d-99", 1] if late or not world.asks else world.asks)
         entry = world.asks.get(ask)
-        if entry is not None and data.draw(st.integers(0, 9)) == 0:
+        kind = data.draw(st.integers(0, 9)) if entry is not None else 9
+        if entry is not None and kind == 0:
             world.client({"jsonrpc": "2.0", "id": ask, "error": {"code": -1, "message": "no"}})
+        elif entry is not None and kind == 1:
+            world.client(data.draw(BROKEN) % ask.encode(), answers=ask)
+            assert entry.id not in world.open, "an answer that cannot be read is a no"
         else:
             world.client({"jsonrpc": "2.0", "id": ask, "result": {**result, **extra}})
             if entry is not None and result is YES and not extra and world.now - entry.asked_at < 55:
@@ -498,7 +510,10 @@ class Conversation(RuleBasedStateMachine):
                                 "sampling/createMessage": {"role": "assistant", "content": {"type": "text", "text": "x"}, "model": "m"}}.get(method, {})  # fmt: skip
         result = good if bad is None else bad
         server_id = self.world.to_ask[ask][0]
-        if data.draw(st.integers(0, 7)) == 0:
+        kind = data.draw(st.integers(0, 7))
+        if kind == 1:
+            self.world.client(data.draw(BROKEN) % ask.encode(), answers=ask)
+        elif kind == 0:
             self.world.client(
                 {
                     "jsonrpc": "2.0",
@@ -696,12 +711,21 @@ class Conversation(RuleBasedStateMachine):
         entry = _pick(data, self.world.by_wire.values())
         self.world.server(b'{"jsonrpc":"2.0","id":%d,"result":{%b"content":[]}}' % (_plain(entry.wire), wound))
 
-    def server_flood(self, data: st.DataObject) -> None:
+    def server_flood(self, data: st.DataObject, noise: bool) -> None:
         """Answer with a message that is too long; its ends tell which request it was."""
         world = self.world
         entry = _pick(data, world.by_wire.values())
         alone = len(world.by_wire) == 1
-        head = b"{" if alone else b'{"jsonrpc":"2.0","id":%d,"result":{"content":[' % _plain(entry.wire)
+        if noise:
+            # What is no answer ends no request, whatever it names.
+            world.server(
+                Oversized(
+                    b'{"jsonrpc":"2.0","method":"notifications/message","params":{"id":%d,' % _plain(entry.wire), b"}}", 1 << 25
+                )
+            )
+            assert entry.id in world.open, "a notification ended a request"
+            return
+        head = b'{"result":{' if alone else b'{"jsonrpc":"2.0","id":%d,"result":{"content":[' % _plain(entry.wire)
         world.server(Oversized(head, b"]}}", 1 << 25))
         assert entry.id not in world.open, "a request whose answer is too long got none"
 
@@ -720,7 +744,7 @@ class Conversation(RuleBasedStateMachine):
                     data, data.draw(st.sampled_from([b'"a":1,"a":2,', b"\r", b"\xff", b"NaN"])), data.draw(st.booleans())
                 )
             case "flood" if self.world.by_wire:
-                self.server_flood(data)
+                self.server_flood(data, data.draw(st.booleans()))
             case "error" if self.world.by_wire:
                 self.error_answer(data, data.draw(ERRORS))
 

@@ -297,7 +297,7 @@ def _named_by_refusal(frame: bytes) -> int | str | None:
     try:
         messages.parse(frame)
     except MalformedError as error:
-        return error.request_id
+        return error.id
     return None
 
 
