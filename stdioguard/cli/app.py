@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from stdioguard import __version__
 from stdioguard.cli import profile
-from stdioguard.launch.errors import CONFIGURATION, USAGE
+from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy.errors import ProfileError
 
 
@@ -41,10 +42,16 @@ def demo(format_: str) -> None:
 app.add_command(profile.group)
 
 
+def _give_up_stdout() -> None:
+    """Let the interpreter's own flush at exit go nowhere: what it could say has been said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main() -> int:
     """Run the command line and return the exit code."""
     try:
         code = app.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as error:
         click.echo(f"stdioguard: {error.format_message()}; see stdioguard --help", err=True)
         return USAGE
@@ -54,5 +61,10 @@ def main() -> int:
         click.echo(f"stdioguard: {error}", err=True)
         return CONFIGURATION
     except BrokenPipeError:
+        _give_up_stdout()
         return 0
+    except OSError as error:
+        _give_up_stdout()
+        click.echo(f"stdioguard: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", err=True)
+        return IO_ERROR
     return code if isinstance(code, int) else 0

@@ -32,7 +32,8 @@ def for_server(policy: Policy, own: Mapping[str, str]) -> dict[str, str]:
 
 def search_path(own: Mapping[str, str]) -> str:
     """Return PATH without its relative and empty entries: they would find programs in whatever folder the client started in."""
-    return ":".join(entry for entry in own.get("PATH", os.defpath).split(":") if entry.startswith("/"))
+    absolute = ":".join(entry for entry in own.get("PATH", "").split(":") if entry.startswith("/"))
+    return absolute or os.defpath  # an empty PATH would mean the working directory to some
 
 
 def _secret(name: str, source: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 USAGE = 64
 """`EX_USAGE` of sysexits(3)."""
+IO_ERROR = 74
+"""`EX_IOERR`: what a command has to say cannot be written."""
 REFUSED = 77
 """`EX_NOPERM`: identity, permissions, sandbox or record."""
 CONFIGURATION = 78

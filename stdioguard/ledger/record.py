@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+MAX_NOISE = 100
+"""How often the same refusal of a message that is nobody's request is written in full."""
+
+
 class Record:
     """An open record. Every failure to write raises `OSError`: the caller then lets nothing through."""
 
@@ -29,6 +33,7 @@ class Record:
         self._sequence = 0
         self._second = -1
         self._stamp = ""
+        self._noise: dict[tuple[str, str | None], int] = {}
 
     def write(self, entries: list[dict[str, Any]]) -> None:
         """Append `entries`, each with its number and the time (UTC), all of them or none.
@@ -40,11 +45,13 @@ class Record:
         stamp = self._now()
         lines: list[str] = []
         for entry in entries:
+            if entry.get("kind") not in (None, "request") and entry["verdict"] in ("refuse", "drop") and self._is_noise(entry):
+                continue
             self._sequence += 1
             if "detail" in entry:
                 entry["detail"] = redact.text(entry["detail"])
-            for key in ("tool", "method"):
-                if key in entry:
+            for key in ("tool", "method", "id"):
+                if type(entry.get(key)) is str:
                     entry[key] = redact.name(entry[key])
             arguments = entry.pop("arguments", None)
             line = strict_json.encode(entry)
@@ -63,6 +70,18 @@ class Record:
                 os.ftruncate(self._descriptor, self._size)
             raise
         self._size += written
+
+    def _is_noise(self, entry: dict[str, Any]) -> bool:
+        """Tell whether an entry says what a hundred before it have said; every thousandth of those is kept, with their number.
+
+        Only for what had no effect and is nobody's request: a server that prints, or floods, must not fill the disk.
+        """
+        key = (entry["from"], entry.get("rule"))
+        count = self._noise[key] = self._noise.get(key, 0) + 1
+        if count <= MAX_NOISE:
+            return False
+        entry["times"] = count
+        return count % 1000 != 0
 
     def close(self) -> None:
         """Close the file."""

@@ -18,10 +18,14 @@ REDACTED = "[redacted]"
 MAX_TEXT = 256
 MAX_ENCODED = 8192
 _MAX_MEMBERS = 64
+_MAX_DEPTH = 8
+_MAX_VALUES = 512
 
 _KEY_PATTERN = (
-    r"(?i)passw|passphrase|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authori[sz]ation|credential|cookie|bearer"
+    r"(?i)passw|passphrase|(^|[-_])(pass|pwd|pin|auth|pat|sig)$|pwd$|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
+    r"|signature|authori[sz]ation|credential|cookie|bearer"
 )
+_NEVER_A_NUMBER = re.compile(r"(?i)passw|passphrase|pwd$|secret|(^|[-_])(pass|pin)$")
 
 # Marker, pattern: a pattern is tried only where the text, case folded, holds its marker. Every match of a pattern holds its marker.
 _SHAPES = (
@@ -42,8 +46,13 @@ _SHAPES = (
     ("private key-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     ("://", r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # user:password in a URL
     ("bearer", r"(?i)\bbearer\s+[A-Za-z0-9._~+/\-]{12,}=*"),
+    ("basic", r"(?i)\bbasic\s+[A-Za-z0-9+/]{8,}=*"),
+    ("--pass", r"(?i)--pass(?:word|wd)?\s+\S+"),
+    ("sig=", r"(?i)[?&]sig=[^&\s]+"),
+    ("key=", r"(?i)[?&]key=[^&\s]+"),
     *((word, rf"(?i){pattern}\s*[=:]\s*[^\s\"',;&]{{4,}}") for word, pattern in (
-        ("password", "password"), ("passwd", "passwd"), ("secret", "secret"), ("token", "token"), ("api", "api[-_]?key"))),
+        ("password", "password"), ("passwd", "passwd"), ("secret", "secret"), ("token", "token"), ("api", "api[-_]?key"),
+        ("pwd", "pwd"), ("_pass", "_pass"))),
 )  # fmt: skip
 _keys: dict[str, bool] = {}
 _names: dict[str, str] = {}
@@ -83,32 +92,48 @@ def text(value: str) -> str:
 
 def arguments(value: Any) -> str:
     """Return a JSON value as the record keeps it, as JSON: redacted, cut, and never more than `MAX_ENCODED` bytes."""
-    encoded = strict_json.encode(_copy(value, 0))
+    encoded = strict_json.encode(_Copier().copy(value, 0))
     return encoded if len(encoded) <= MAX_ENCODED else f'"[{len(encoded)} bytes of arguments]"'
 
 
-def _copy(value: Any, depth: int) -> Any:
-    if type(value) is str:
-        return text(value)
-    if type(value) is dict:
-        if depth > 8:
+class _Copier:
+    """Copies one value, with a bound on how much of it: a record's line is no place for a document."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES
+
+    def copy(self, value: Any, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0 or (depth > _MAX_DEPTH and isinstance(value, dict | list)):
             return "[...]"
-        kept = {
-            text(key): REDACTED if _is_secret(key) and isinstance(member, str | dict | list) else _copy(member, depth + 1)
-            for key, member in list(value.items())[:_MAX_MEMBERS]
-        }
-        if len(value) > _MAX_MEMBERS:
-            kept["[...]"] = len(value) - _MAX_MEMBERS
+        if type(value) is str:
+            return text(value)
+        if type(value) is dict:
+            return self._object(value, depth)
+        if type(value) is list:
+            kept = [self.copy(member, depth + 1) for member in value[:_MAX_MEMBERS]]
+            return [*kept, f"[... {len(value) - _MAX_MEMBERS} more]"] if len(value) > _MAX_MEMBERS else kept
+        if isinstance(value, strict_json.Number):
+            return text(value.text)
+        return value
+
+    def _object(self, members: dict[str, Any], depth: int) -> dict[str, Any]:
+        # `{"name": "password", "value": ...}` says of its value what a key says of its own.
+        called = next((members[key] for key in ("name", "key") if type(members.get(key)) is str), "")
+        kept = {}
+        for key, member in list(members.items())[:_MAX_MEMBERS]:
+            label = called if key == "value" and called else key
+            kept[text(key)] = REDACTED if _hides(label, member) else self.copy(member, depth + 1)
+        if len(members) > _MAX_MEMBERS:
+            kept["[...]"] = len(members) - _MAX_MEMBERS
         return kept
-    if type(value) is list:
-        if depth > 8:
-            return "[...]"
-        return [_copy(member, depth + 1) for member in value[:_MAX_MEMBERS]] + (
-            [f"[... {len(value) - _MAX_MEMBERS} more]"] if len(value) > _MAX_MEMBERS else []
-        )
-    if isinstance(value, strict_json.Number):
-        return text(value.text)
-    return value
+
+
+def _hides(label: str, value: Any) -> bool:
+    """Tell whether a member of this name holds a secret; `max_tokens: 100` does not, `pin: 1234` does."""
+    if not _is_secret(label) or value is None or isinstance(value, bool):
+        return False
+    return isinstance(value, str | dict | list) or _NEVER_A_NUMBER.search(label) is not None
 
 
 def command(argv: list[str]) -> list[str]:
@@ -116,12 +141,12 @@ def command(argv: list[str]) -> list[str]:
     kept: list[str] = []
     hide_next = False
     for word in argv:
-        if hide_next and not word.startswith("-"):
+        if hide_next:
             kept.append(REDACTED)
             hide_next = False
             continue
         name, equals, _ = word.partition("=")
-        named = word.startswith("-") and _is_secret(name)
+        named = word.startswith("-") and _is_secret(name.lstrip("-"))
         kept.append(f"{name}={REDACTED}" if named and equals else text(word))
         hide_next = named and not equals
     return kept

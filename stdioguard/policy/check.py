@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
+import math
 import re
 import tomllib
 from typing import Any
@@ -41,6 +42,8 @@ def compile_profile(text: str, file: str) -> dict[str, Any]:
         found = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         reason = str(error)[: found.start()] if found else str(error)
         raise ProfileError(file, f"not TOML: {reason}", line=int(found[1]) if found else None) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise ProfileError(file, f"not a profile: {str(error).partition(';')[0][:120]}") from None
     try:
         _known_keys(data, inspect.type_info(Profile), ())
         profile = _typed(data)
@@ -117,6 +120,8 @@ def _check_rules(profile: Profile) -> None:
         if wrong:
             raise _At(at, f"bad pattern: {wrong}")
         for name, argument in rule.arguments.items():
+            if any(isinstance(item, float) and not math.isfinite(item) for item in argument.one_of or []):
+                raise _At((*at, "arguments", name, "one_of"), "holds a number that JSON does not have")
             if argument.inside is None and argument.one_of is None:
                 raise _At((*at, "arguments", name), "says nothing; give inside or one_of, or remove it")
             _check_paths((*at, "arguments", name, "inside"), argument.inside or [])

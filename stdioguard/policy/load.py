@@ -92,7 +92,7 @@ def load(reference: str) -> Policy:
     """Load the profile that `reference` means. Raises `ProfileError`."""
     path = find(reference)
     text = read(path)
-    cache = os.path.join(places.directory("cache"), "profiles", f"{crc32(path.encode()):08x}.json")
+    cache = os.path.join(places.directory("cache"), "profiles", f"{crc32(os.fsencode(path)):08x}.json")
     document = _cached(cache, path, text)
     if document is None:
         from stdioguard.policy.check import compile_profile  # noqa: PLC0415 - tomllib and msgspec, on a cold start only

@@ -12,14 +12,14 @@ import sys
 
 _APP = "stdioguard"
 _XDG = {
-    "config": ("XDG_CONFIG_HOME", "~/.config"),
-    "state": ("XDG_STATE_HOME", "~/.local/state"),
-    "cache": ("XDG_CACHE_HOME", "~/.cache"),
+    "config": ("XDG_CONFIG_HOME", ".config"),
+    "state": ("XDG_STATE_HOME", ".local/state"),
+    "cache": ("XDG_CACHE_HOME", ".cache"),
 }
 _MACOS = {
-    "config": "~/Library/Application Support",
-    "state": "~/Library/Application Support",
-    "cache": "~/Library/Caches",
+    "config": "Library/Application Support",
+    "state": "Library/Application Support",
+    "cache": "Library/Caches",
 }
 
 
@@ -29,15 +29,26 @@ def directory(kind: str) -> str:
     if home:
         return os.path.join(os.path.abspath(home), kind)
     if sys.platform == "darwin":
-        return os.path.join(os.path.expanduser(_MACOS[kind]), _APP)
+        return os.path.join(_home(), _MACOS[kind], _APP)
     if sys.platform != "linux":
         import platformdirs  # noqa: PLC0415 - see above
 
         path: str = getattr(platformdirs, f"user_{kind}_dir")(_APP, appauthor=False)
         return path
     variable, default = _XDG[kind]
-    base = os.environ.get(variable, "").strip() or os.path.expanduser(default)
+    base = os.environ.get(variable, "").strip()
+    if not base.startswith("/"):  # relative ones are invalid (XDG Base Directory Specification)
+        base = os.path.join(_home(), default)
     return os.path.join(base, _APP)
+
+
+def _home() -> str:
+    home = os.path.expanduser("~")
+    if not home.startswith("/"):
+        import pwd  # noqa: PLC0415 - for a HOME that is empty or relative
+
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    return home
 
 
 def private_directory(path: str) -> str:

@@ -421,7 +421,7 @@ class World:
             step.message = reference.classify(value)
         except Refused:
             step.malformed = True
-            step.is_response = type(value) is dict and "method" not in value
+            step.is_response = type(value) is dict and "method" not in value and bool(value.keys() & {"result", "error"})
             step.frame = frame
         return step
 

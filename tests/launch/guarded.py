@@ -43,16 +43,16 @@ class Guarded:
         self.process = subprocess.Popen(
             [*(guard or GUARD), "--profile", str(self.profile), *options, "--", *command],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=popen.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             env=environment,
             bufsize=0,
             **popen,
         )
         assert self.process.stdin
-        assert self.process.stdout
         assert self.process.stderr
-        self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
+        self.stdin, self.stderr = self.process.stdin, self.process.stderr
+        self.stdout: Any = self.process.stdout or self.process.stderr
         self._held = b""
         self._id = 100
 

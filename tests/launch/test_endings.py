@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.guarded import INITIALIZE, PROBE, READY, Guarded, gone
+from tests.launch.guarded import GUARD, INITIALIZE, PROBE, READY, Guarded, gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 
@@ -168,6 +168,222 @@ def test_a_frame_that_trickles_in_costs_linear_time(tmp_path: Path) -> None:
         answer = guarded.read()
         assert answer is not None
         assert answer["id"] == 5
+
+
+SCRIPT = """
+import sys
+from stdioguard.launch import relay
+relay.FRAME_PATIENCE = 1.0
+relay.LINGER = 2.0
+from stdioguard.cli.run import main
+sys.exit(main(sys.argv[1:]))
+"""
+IMPATIENT = [sys.executable, "-P", "-c", SCRIPT]
+"""A guard whose patience is short enough for a test."""
+
+
+def test_a_frame_that_never_ends_is_given_up_and_said_so(tmp_path: Path) -> None:
+    with Guarded(tmp_path, guard=IMPATIENT) as guarded:
+        guarded.open()
+        guarded.write(b'{"jsonrpc":"2.0",')
+        time.sleep(1.5)
+        guarded.write(b'"id":5,"method":"ping"}\n')
+        answer = guarded.read()
+        assert answer is not None
+        assert answer["error"]["data"] == {"code": -31004, "rule": "limits.slow"}
+        assert "result" in guarded.call("echo", a=1)
+
+
+def test_a_steady_stream_is_not_slow_wherever_its_frames_are_cut(tmp_path: Path) -> None:
+    with Guarded(tmp_path, guard=IMPATIENT) as guarded:
+        guarded.open()
+        frames = [json.dumps({"jsonrpc": "2.0", "id": n, "method": "ping"}).encode() + b"\n" for n in range(60)]
+        stream = b"".join(frames)
+        position = 0
+        for frame in frames:
+            guarded.write(stream[position : position + len(frame)] if position else stream[: len(frame) + 10])
+            position += len(frame) + (0 if position else 10)
+            time.sleep(0.03)
+        guarded.write(stream[position:])
+        assert [(guarded.read() or {})["id"] for _ in frames] == list(range(60))
+
+
+def test_a_server_held_back_by_a_slow_client_is_not_slow(tmp_path: Path) -> None:
+    with Guarded(tmp_path, guard=IMPATIENT) as guarded:
+        guarded.open()
+        ids = [guarded.start_call("big", size=1_500_000) for _ in range(5)]
+        time.sleep(2.5)
+        for id_ in ids:
+            answer = guarded.read()
+            assert answer is not None
+            assert answer["id"] == id_
+            assert len(answer["result"]["structuredContent"]["text"]) == 1_500_000
+
+
+@pytest.mark.parametrize("size", [900_000, 5_000_000])
+def test_what_a_server_said_before_it_ended_reaches_a_client_that_reads_late(tmp_path: Path, size: int) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("big_and_exit", size=size)
+        time.sleep(4)
+        answer = guarded.read()
+        assert answer is not None
+        assert len(answer["result"]["structuredContent"]["text"]) == size
+        assert guarded.process.wait(10) == 0
+
+
+def test_half_closed_input_and_a_late_reader(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("big", size=3_000_000)
+        guarded.stdin.close()
+        time.sleep(5)
+        answer = guarded.read()
+        assert answer is not None
+        assert len(answer["result"]["structuredContent"]["text"]) == 3_000_000
+
+
+def test_a_server_that_takes_nothing_more_is_given_up(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().start_call("close_stdin")
+        time.sleep(0.5)
+        ids = [guarded.start_call("echo", a=1) for _ in range(2)]
+        answers = [guarded.read() for _ in range(3)]
+        assert {answer["id"] for answer in answers if answer} >= set(ids)
+        assert all(answer and "error" in answer for answer in answers)
+
+
+@pytest.mark.parametrize("order", ["stdin first", "stdout first"])
+def test_a_client_that_dies_while_it_is_held_back_is_noticed(tmp_path: Path, order: str) -> None:
+    with Guarded(tmp_path, guard=IMPATIENT) as guarded:
+        pid = guarded.open().status()["pid"]
+        guarded.start_call("deaf")
+        line = json.dumps(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "reason": "y" * 9000}}
+        ).encode()
+        os.set_blocking(guarded.stdin.fileno(), False)
+        call = json.dumps(
+            {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "echo", "arguments": {"t": "z" * 900_000}}}
+        ).encode()
+        for data in (
+            call + b"\n",
+            call.replace(b'"id": 9', b'"id": 10') + b"\n",
+            call.replace(b'"id": 9', b'"id": 11') + b"\n",
+            (line + b"\n") * 50,
+        ):
+            view = memoryview(data)
+            deadline = time.monotonic() + 1
+            while view and time.monotonic() < deadline:
+                sent = guarded.stdin.write(view)
+                view = view[sent or 0 :]
+                if not sent:
+                    time.sleep(0.01)
+        for stream in (guarded.stdin, guarded.stdout) if order == "stdin first" else (guarded.stdout, guarded.stdin):
+            stream.close()
+        guarded.process.wait(15)
+        assert gone(pid)
+
+
+def test_a_launcher_that_ends_leaves_its_child_serving(tmp_path: Path) -> None:
+    with Guarded(tmp_path, sys.executable, PROBE, "--launcher") as guarded:
+        guarded.open()
+        time.sleep(6)
+        assert "result" in guarded.call("echo", a=1)
+        pid = guarded.status()["pid"]
+        guarded.finish()
+        assert gone(pid)
+
+
+def test_a_call_is_answered_when_the_server_ends_and_a_daemon_keeps_its_output_open(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        pid_file = tmp_path / "daemon"
+        guarded.call("daemon", pid_file=str(pid_file))
+        guarded.start_call("exit", code=0)
+        answer = guarded.read()
+        assert answer is not None
+        assert "error" in answer
+        guarded.process.wait(10)
+        assert gone(int(pid_file.read_text()))
+
+
+def test_a_log_line_that_has_an_id_takes_nobodys_answer(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        assert "result" in guarded.open().call("log")
+
+
+def test_more_calls_at_once_than_the_guard_holds_are_held_back_not_refused(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        lines = [json.dumps({"jsonrpc": "2.0", "id": n, "method": "ping"}).encode() + b"\n" for n in range(9000)]
+        writer = threading.Thread(target=guarded.write, args=(b"".join(lines),))
+        writer.start()
+        seen = [(guarded.read() or {}) for _ in lines]
+        writer.join()
+        assert sorted(answer["id"] for answer in seen) == list(range(9000))
+        assert all("result" in answer for answer in seen)
+
+
+def test_what_was_running_before_the_guard_is_left_alone(tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'sleep 300 </dev/null >/dev/null 2>&1 & echo $! >"$0"; exec "$@"', str(tmp_path / "helper")]
+    with Guarded(tmp_path, guard=[*shell, *GUARD]) as guarded:
+        guarded.open().call("echo", a=1)
+        guarded.finish()
+    helper = int((tmp_path / "helper").read_text())
+    assert not gone(helper, within=0.2)
+    os.kill(helper, signal.SIGKILL)
+
+
+def test_a_chain_of_forks_is_caught(tmp_path: Path) -> None:
+    chain = tmp_path / "chain.py"
+    chain.write_text(
+        "import os, sys, time\nend = time.monotonic() + 4\nwhile time.monotonic() < end:\n"
+        "    if os.fork(): os._exit(0)\n    os.setsid()\n    time.sleep(0.002)\n"
+        "    open(sys.argv[1], 'w').write(str(time.time()))\n"
+    )
+    server = tmp_path / "server.sh"
+    server.write_text(
+        f'"{sys.executable}" "{chain}" "{tmp_path}/alive" </dev/null >/dev/null 2>&1 &\nexec "{sys.executable}" "{PROBE}"\n'
+    )
+    with Guarded(tmp_path, "sh", str(server)) as guarded:
+        guarded.open().call("echo", a=1)
+        time.sleep(0.5)
+        assert (tmp_path / "alive").exists(), "control: the chain is running"
+        code, errors = guarded.finish()
+    assert code == 0
+    assert "could not be ended" not in errors
+    last = (tmp_path / "alive").read_text()
+    time.sleep(0.3)
+    assert (tmp_path / "alive").read_text() == last
+
+
+def test_the_output_of_a_terminal_is_left_as_it_was(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    with Guarded(tmp_path, stdout=write_end) as guarded:
+        guarded.write(INITIALIZE)
+        guarded.stdin.close()
+        guarded.process.wait(10)
+    assert os.get_blocking(write_end)
+    for end in (read_end, write_end):
+        os.close(end)
+
+
+def test_a_last_line_without_a_line_feed_is_refused_aloud(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open()
+        guarded.write(b'{"jsonrpc":"2.0","id":77,"method":"ping"}')
+        guarded.stdin.close()
+        answer = guarded.read()
+        assert answer is not None
+        assert answer["id"] == 77
+        assert answer["error"]["data"]["rule"] == "wire.unterminated"
+
+
+def test_noise_does_not_fill_the_disk(tmp_path: Path) -> None:
+    with Guarded(tmp_path) as guarded:
+        guarded.open().call("noise", lines=20_000)
+        guarded.finish()
+        noise = [entry for entry in guarded.records() if entry.get("rule") == "wire.invalid-json"]
+        assert 100 < len(noise) < 200
+        assert noise[-1]["times"] == 20_000
 
 
 # --- no record, no call ---------------------------------------------------------------------------------------------------------

@@ -65,6 +65,23 @@ def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         os._exit(arguments["code"])
     if name == "die":
         os.kill(os.getpid(), arguments["signal"])
+    if name == "big_and_exit":
+        send(
+            {
+                "jsonrpc": "2.0",
+                "id": arguments["id"],
+                "result": {"content": [], "structuredContent": {"text": "x" * arguments["size"]}},
+            }
+        )
+        os._exit(0)
+    if name == "close_stdin":
+        os.close(0)
+        time.sleep(300)
+    if name == "deaf":
+        time.sleep(300)
+    if name == "log":
+        send({"level": "info", "id": arguments["id"], "msg": "working"})
+        return {}
     if name == "close_stdout":
         os.close(1)
         time.sleep(300)
@@ -100,6 +117,8 @@ def main() -> None:
     if "--start-file" in sys.argv:
         with open(sys.argv[sys.argv.index("--start-file") + 1], "w") as file:
             file.write(str(os.getpid()))
+    if "--launcher" in sys.argv and os.fork():
+        os._exit(0)
     stubborn = False
     for line in sys.stdin:
         message = json.loads(line)
@@ -118,7 +137,10 @@ def main() -> None:
             name = message["params"]["name"]
             stubborn |= name == "stubborn"
             try:
-                found = tool(name, message["params"].get("arguments", {}))
+                arguments = message["params"].get("arguments", {})
+                if name in ("big_and_exit", "log"):
+                    arguments["id"] = message["id"]
+                found = tool(name, arguments)
                 result = {"content": [], "structuredContent": found}
             except Exception as error:
                 result = {"content": [{"type": "text", "text": repr(error)}], "isError": True}
