@@ -10,9 +10,9 @@ LONG = os.environ.get("STDIOGUARD_FUZZ") == "long"
 
 
 def budget(examples: int, *, steps: int = 50) -> settings:
-    """Return settings for `examples` examples (fifty times as many in a long run)."""
+    """Return settings for `examples` examples (twenty times as many, of twice the length, in a long run)."""
     return settings(
-        max_examples=examples * 50 if LONG else examples,
+        max_examples=examples * 20 if LONG else examples,
         stateful_step_count=steps * 2 if LONG else steps,
         derandomize=not LONG,
         database=None,

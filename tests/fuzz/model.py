@@ -258,7 +258,7 @@ class World:
         self.grants = grants
         self.session = Session(
             grants.policy(), server_name="victim", nonce="f00d", key=bytes(range(32)),
-            resolve=lambda path: posixpath.normpath(posixpath.join("/work", path)),
+            resolve=lambda path: posixpath.normpath(posixpath.join("/cwd", path)),
         )  # fmt: skip
         self.now = 1000.0
         self.phase = "new"
@@ -281,7 +281,7 @@ class World:
         self.unrecorded = 0
         self.elicitations: set[str] = set()
         self.tasks: dict[str, Any] = {}
-        self.server_tasks: set[str] = set()
+        self.server_tasks: dict[str, Any] = {}
         self.listening: list[Num] = []
         self.subscribed = False
         self.ended = False
@@ -623,7 +623,9 @@ class World:
             assert step.message is not None
             assert self.by_wire[message.params["requestId"]].id == step.message.params["requestId"], "a cancel of another request"
         elif message.method == "notifications/progress":
-            assert message.params["progressToken"] in self.server_tokens.values(), "progress that no request asked for"
+            # A token lives as long as its request, or the task that the request became.
+            tokens = [token for token in (*self.server_tokens.values(), *self.server_tasks.values()) if token is not None]
+            assert message.params["progressToken"] in tokens, "progress that no request asked for"
         elif message.method == "notifications/tasks/status":
             assert message.params.get("taskId") in self.server_tasks
         elif message.method == "notifications/roots/list_changed":
@@ -657,7 +659,7 @@ class World:
                     _has_shape(origin[1].method, message.result)
             task = message.result.get("task") if message.result is not None else None
             if type(task) is dict and type(task.get("taskId")) is str:
-                self.server_tasks.add(task["taskId"])
+                self.server_tasks[task["taskId"]] = self.server_tokens.get(message.id)
         self._server_closed(message.id)
 
     def _server_closed(self, server_id: Any) -> None:

@@ -1012,6 +1012,6 @@ class ModernConversation(Conversation):
 
 
 TestHandshakeConversations = HandshakeConversation.TestCase
-TestHandshakeConversations.settings = budget(150)
+TestHandshakeConversations.settings = budget(250)
 TestModernConversations = ModernConversation.TestCase
-TestModernConversations.settings = budget(150)
+TestModernConversations.settings = budget(250)

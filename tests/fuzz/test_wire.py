@@ -59,7 +59,9 @@ def _objects(members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
     return st.lists(st.tuples(texts, members), max_size=5, unique_by=lambda pair: pair[0].casefold()).map(dict)
 
 
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=5) | _objects(inner), max_leaves=20)
+values: st.SearchStrategy[Any] = st.deferred(
+    lambda: st.recursive(scalars, lambda inner: st.lists(inner, max_size=5) | _objects(inner), max_leaves=20)
+)
 
 
 @given(values)
