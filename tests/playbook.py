@@ -211,6 +211,7 @@ class Playbook:
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
     def _take(self, output: Output) -> None:
+        assert not [entry for entry in output.records if entry.get("rule") == "guard.fault"], output.records
         self.records += output.records
         for line in output.to_client:
             assert line.isascii()

@@ -454,3 +454,22 @@ def test_a_servers_question_needs_the_switch_and_the_clients_declaration(method:
         talk.server_got()
         talk << result(resultType="input_required", inputRequests=asked)
         assert ("result" in talk.client_got()) == passes
+
+
+def test_an_arguments_name_cannot_hold_a_line_of_its_own_and_none_is_left_out() -> None:
+    talk = Playbook(MODERN, MIXED)
+    message = ask(talk, **{'path: "/tmp/safe"   ': 1, "a b": 2, "plain_name": 3, **{f"extra{n}": n for n in range(50)}})["message"]
+    assert r'  "path: \"/tmp/safe\"   ": 1' in message.split("\n")
+    assert '  "a b": 2' in message.split("\n")
+    assert "  plain_name: 3" in message.split("\n")
+    assert "extra49" in message
+    assert "all of them sha256" in message
+
+
+@pytest.mark.parametrize("revision", HANDSHAKE[2:])
+def test_an_answer_that_cannot_be_read_is_a_no(revision: str) -> None:
+    talk = Playbook(revision, MIXED)
+    ask(talk)
+    talk >> {"jsonrpc": "2.0", "id": talk.pending["id"], "result": None}  # type: ignore[attr-defined]
+    assert talk.all_to_server() == []
+    assert refusal(talk.client_got())

@@ -79,6 +79,27 @@ def test_whatever_is_given_a_line_of_the_record_stays_short(value: Any) -> None:
     assert len(redact.arguments(value)) <= redact.MAX_ENCODED
 
 
+def test_numbers_and_named_values_that_are_secrets_are_not_kept() -> None:
+    given = {"pin": 1234, "password": 5, "tokens": 7, "env": [{"name": "password", "value": "v"}, {"name": "path", "value": "w"}]}
+    assert json.loads(redact.arguments(given)) == {
+        "pin": "[redacted]", "password": "[redacted]", "tokens": 7,
+        "env": [{"name": "password", "value": "[redacted]"}, {"name": "path", "value": "w"}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["Pwd=hunter22", "DB_PASS=hunter22", "run --password hunter22", "Authorization: Basic aHVudGVyMjI=", "https://x/?sig=hunter22"])
+def test_more_secrets_inside_texts(text: str) -> None:
+    kept = redact.text(text)
+    assert "hunter22" not in kept
+    assert "aHVudGVyMjI" not in kept
+
+
+def test_a_document_of_strings_costs_no_more_than_its_first_lines() -> None:
+    value = [[["secret token"] * 60] * 60] * 60
+    kept = redact.arguments(value)
+    assert kept.count("secret token") < 600
+
+
 def test_command_lines_lose_their_secrets() -> None:
     assert redact.command(["s", "--token", "abc", "--api-key=def", "--port", "80", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"]) == [
         "s", "--token", "[redacted]", "--api-key=[redacted]", "--port", "80", "[redacted]",
