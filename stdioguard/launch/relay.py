@@ -65,9 +65,10 @@ class Outbox:
             return
         lines.append("")
         data = "\n".join(lines).encode("ascii")
-        self._parts.append(data)
+        waiting = self.size
         self.size += len(data)
-        if len(self._parts) == 1:
+        self._parts.append(data)
+        if not waiting:
             self.flush()
 
     def flush(self) -> None:
@@ -147,9 +148,14 @@ class Relay:
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         watched: dict[int, int] = {}
-        while self._is_quiet() or not self._is_over():
+        while True:
+            quiet = self._is_quiet()
+            if not quiet:
+                self._keep_time()
+                if self._is_over():
+                    return
             self._watch(poll, watched)
-            for descriptor, event in poll.poll(None if self._is_quiet() else self._timeout()):
+            for descriptor, event in poll.poll(None if quiet else self._timeout()):
                 if descriptor == wake:
                     _drain(wake)
                     self._collect()
@@ -164,8 +170,6 @@ class Relay:
                         self._to_client.broken = True
                 elif self._child is not None:
                     self._serve(descriptor, event)
-            if not self._is_quiet():
-                self._keep_time()
 
     def _is_quiet(self) -> bool:
         """Tell whether nothing runs out and nothing ends: the state in which almost every message finds the loop."""
@@ -283,7 +287,8 @@ class Relay:
                 self._apply([self._session.unfinished(self._client_frames.rest(), now)])
             return
         outputs = [self._session.from_client(frame, now) for frame in self._client_frames.feed(data)]
-        self._time_frame(0, self._client_frames, now, bool(outputs))
+        if self._begun or self._client_frames.pending:
+            self._time_frame(0, self._client_frames, now, bool(outputs))
         self._apply(outputs)
 
     def _read_server(self, child: Child) -> None:
@@ -297,7 +302,8 @@ class Relay:
         if self._orphaned is not None:
             self._orphaned = now + ORPHANED
         outputs = [self._session.from_server(frame, now) for frame in self._server_frames.feed(data)]
-        self._time_frame(child.stdout, self._server_frames, now, bool(outputs))
+        if self._begun or self._server_frames.pending:
+            self._time_frame(child.stdout, self._server_frames, now, bool(outputs))
         self._apply(outputs)
 
     def _read_stderr(self, child: Child) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_NOISE = 100
 """How often the same refusal of a message that is nobody's request is written in full."""
 
+_STOPPED = frozenset({"refuse", "drop"})
+
 
 class Record:
     """An open record. Every failure to write raises `OSError`: the caller then lets nothing through."""
@@ -45,18 +47,23 @@ class Record:
         stamp = self._now()
         lines: list[str] = []
         for entry in entries:
-            if entry.get("kind") not in (None, "request") and entry["verdict"] in ("refuse", "drop") and self._is_noise(entry):
-                continue
-            self._sequence += 1
+            arguments: Any = None
+            if entry.get("verdict") in _STOPPED:
+                if entry["kind"] != "request" and self._is_noise(entry):
+                    continue
+                if "method" in entry:  # what was passed on has a method of the table
+                    entry["method"] = redact.name(entry["method"])
             if "detail" in entry:
                 entry["detail"] = redact.text(entry["detail"])
-            for key in ("tool", "method", "id"):
-                if type(entry.get(key)) is str:
-                    entry[key] = redact.name(entry[key])
-            arguments = entry.pop("arguments", None)
+            if "tool" in entry:
+                entry["tool"] = redact.name(entry["tool"])
+                arguments = entry.pop("arguments", None)
+            if type(entry.get("id")) is str:
+                entry["id"] = redact.name(entry["id"])
             line = strict_json.encode(entry)
             if arguments is not None:
                 line = f'{line[:-1]},"arguments":{redact.arguments(arguments)}}}'
+            self._sequence += 1
             lines.append(f'{{"seq":{self._sequence},"time":"{stamp}",{line[1:]}')
         lines.append("")
         data = "\n".join(lines).encode("ascii")

@@ -67,10 +67,10 @@ def _is_secret(key: str) -> bool:
     return known
 
 
-def name(value: str | None) -> str | None:
+def name(value: Any) -> Any:
     """Return the name of a tool or method for the record; honest ones come again and again, so they are remembered."""
-    if value is None:
-        return None
+    if type(value) is not str:
+        return value
     known = _names.get(value)
     if known is None:
         known = text(value)
@@ -119,19 +119,20 @@ class _Copier:
 
     def _object(self, members: dict[str, Any], depth: int) -> dict[str, Any]:
         # `{"name": "password", "value": ...}` says of its value what a key says of its own.
-        called = next((members[key] for key in ("name", "key") if type(members.get(key)) is str), "")
-        kept = {}
-        for key, member in list(members.items())[:_MAX_MEMBERS]:
-            label = called if key == "value" and called else key
-            kept[text(key)] = REDACTED if _hides(label, member) else self.copy(member, depth + 1)
-        if len(members) > _MAX_MEMBERS:
-            kept["[...]"] = len(members) - _MAX_MEMBERS
+        called = members.get("name", members.get("key")) if "value" in members else None
+        kept: dict[str, Any] = {}
+        for key, member in members.items():
+            if len(kept) == _MAX_MEMBERS:
+                kept["[...]"] = len(members) - _MAX_MEMBERS
+                break
+            label = called if key == "value" and type(called) is str else key
+            kept[name(key)] = REDACTED if _is_secret(label) and _hides(label, member) else self.copy(member, depth + 1)
         return kept
 
 
 def _hides(label: str, value: Any) -> bool:
-    """Tell whether a member of this name holds a secret; `max_tokens: 100` does not, `pin: 1234` does."""
-    if not _is_secret(label) or value is None or isinstance(value, bool):
+    """Tell whether a member whose name says secret holds one; `max_tokens: 100` does not, `pin: 1234` does."""
+    if value is None or isinstance(value, bool):
         return False
     return isinstance(value, str | dict | list) or _NEVER_A_NUMBER.search(label) is not None
 

@@ -30,7 +30,7 @@ def from_client(exchange: Exchange) -> Verdict | None:
     message, state = exchange.message, exchange.state
     if type(message) is not Request:
         return None
-    if is_in_use(state, message.id):
+    if message.id in state.by_client_id or ((state.held or state.waiting) and is_in_use(state, message.id)):
         # The id tells nothing then: its one answer belongs to the request that had it first.
         return Refuse(MALFORMED, "ids.in-use", f"a request with the id {message.id!a:.80} is in flight")
     if len(state.calls) >= MAX_CALLS:
