@@ -458,7 +458,9 @@ def test_a_servers_question_needs_the_switch_and_the_clients_declaration(method:
 
 def test_an_arguments_name_cannot_hold_a_line_of_its_own_and_none_is_left_out() -> None:
     talk = Playbook(MODERN, MIXED)
-    message = ask(talk, **{'path: "/tmp/safe"   ': 1, "a b": 2, "plain_name": 3, **{f"extra{n}": n for n in range(50)}})["message"]
+    message = ask(talk, **{'path: "/tmp/safe"   ': 1, "a b": 2, "plain_name": 3, **{f"extra{n}": n for n in range(50)}})[
+        "message"
+    ]
     assert r'  "path: \"/tmp/safe\"   ": 1' in message.split("\n")
     assert '  "a b": 2' in message.split("\n")
     assert "  plain_name: 3" in message.split("\n")

@@ -539,8 +539,17 @@ def test_a_subscription_hears_only_what_it_asked_for() -> None:
     talk = Playbook(MODERN)
     talk >> request("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
     talk.flush()
-    for method, passes in (("notifications/tools/list_changed", True), ("notifications/resources/updated", False), ("notifications/prompts/list_changed", False)):
-        talk << notification(method, {"uri": "a:b", "_meta": {SUBSCRIPTION: talk.last_wire_id}} if "updated" in method else {"_meta": {SUBSCRIPTION: talk.last_wire_id}})
+    for method, passes in (
+        ("notifications/tools/list_changed", True),
+        ("notifications/resources/updated", False),
+        ("notifications/prompts/list_changed", False),
+    ):
+        talk << notification(
+            method,
+            {"uri": "a:b", "_meta": {SUBSCRIPTION: talk.last_wire_id}}
+            if "updated" in method
+            else {"_meta": {SUBSCRIPTION: talk.last_wire_id}},
+        )
         assert bool(talk.all_to_client()) == passes
 
 
@@ -549,7 +558,9 @@ def test_a_completion_needs_the_switch_of_what_it_completes(revision: str) -> No
     profile = OPEN.replace("prompts = true", "prompts = false")
     for kind, passes in (("ref/prompt", False), ("ref/resource", True), ("ref/tool", False)):
         talk = Playbook(revision, profile)
-        talk >> request("completion/complete", {"ref": {"type": kind, "name": "x", "uri": "a:b"}, "argument": {"name": "a", "value": ""}})
+        talk >> request(
+            "completion/complete", {"ref": {"type": kind, "name": "x", "uri": "a:b"}, "argument": {"name": "a", "value": ""}}
+        )
         assert bool(talk.all_to_server()) == passes
 
 

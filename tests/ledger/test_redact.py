@@ -87,7 +87,16 @@ def test_numbers_and_named_values_that_are_secrets_are_not_kept() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["Pwd=hunter22", "DB_PASS=hunter22", "run --password hunter22", "Authorization: Basic aHVudGVyMjI=", "https://x/?sig=hunter22"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pwd=hunter22",
+        "DB_PASS=hunter22",
+        "run --password hunter22",
+        "Authorization: Basic aHVudGVyMjI=",
+        "https://x/?sig=hunter22",
+    ],
+)
 def test_more_secrets_inside_texts(text: str) -> None:
     kept = redact.text(text)
     assert "hunter22" not in kept
