@@ -144,9 +144,8 @@ def _become(
         os.dup2(report, 3, inheritable=False)
         _close_from(4)
         report = 3
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ):
-            signal.signal(name, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
+        _default_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.umask(umask)
         for kind, value in wanted_limits:
@@ -165,6 +164,15 @@ def _become(
         os.write(report, str(errno.EIO).encode())
     finally:
         os._exit(127)
+
+
+def _default_signals() -> None:
+    """Undo what was ignored, by the guard or by whoever started it: an ignored signal stays ignored across exec."""
+    for number in range(1, signal.NSIG):
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            continue  # SIGKILL, SIGSTOP, and those that the C library keeps to itself
 
 
 def _close_from(lowest: int) -> None:

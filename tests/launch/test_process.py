@@ -20,6 +20,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, wh
 
 CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "status", "arguments": {}}}
 
+IGNORING = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Starts the guard with signals ignored, as nohup and some shells do."""
+
 HOSTILE = {
     "LD_AUDIT": "/nonexistent.so",
     "NODE_OPTIONS": "--require /tmp/x.js",
@@ -90,7 +98,8 @@ def test_descriptors_privileges_cores_signals_and_group(tmp_path: Path) -> None:
     plain = bare({}, pass_fds=(leaked,))
     assert leaked in plain["descriptors"], "control: a bare server inherits the descriptor"
     assert plain["no_new_privs"] == "0"
-    with Guarded(tmp_path, pass_fds=(leaked,), umask=0o027) as guarded:
+    ignoring = [sys.executable, "-P", "-c", IGNORING, *GUARD[1:]]
+    with Guarded(tmp_path, guard=ignoring, pass_fds=(leaked,), umask=0o027) as guarded:
         seen = guarded.open().status()
     assert [number for number in seen["descriptors"] if number > 3] == []  # 3 is the listing of /proc/self/fd itself
     assert seen["no_new_privs"] == "1"
@@ -99,8 +108,8 @@ def test_descriptors_privileges_cores_signals_and_group(tmp_path: Path) -> None:
     assert seen["group_leader"]
     assert seen["umask"] == 0o027, "the server keeps the client's umask"
     assert seen["cwd"] == os.getcwd()
-    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the server; the guard passes nothing on.
-    assert int(seen["ignored_signals"], 16) & ~(1 << 12 | 1 << 24) == 0
+    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the server, and nobody can change 32 and 33, which are the C library's.
+    assert int(seen["ignored_signals"], 16) & ~(1 << 12 | 1 << 24 | 1 << 31 | 1 << 32) == 0
     assert int(seen["blocked_signals"], 16) == 0
     os.close(leaked)
 
