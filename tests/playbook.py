@@ -148,6 +148,8 @@ class Playbook:
         self._to_server: list[dict[str, Any]] = []
         self._ids = 100
         self.last_wire_id: Any = None
+        self.pending: Any = None
+        """What a test wants to answer later; the playbook itself does not use it."""
         if opened and self.modern:
             self >> request("server/discover")
             self << result(resultType="complete", supportedVersions=[MODERN], capabilities=SERVER_CAPABILITIES)

@@ -22,10 +22,10 @@ def ask(talk: Playbook, tool: str = "write_file", **arguments: Any) -> dict[str,
     asked = talk.client_got()
     if not talk.modern:
         assert asked["method"] == "elicitation/create"
-        talk.pending = asked  # type: ignore[attr-defined]
+        talk.pending = asked
         return dict(asked["params"])
     assert asked["result"]["resultType"] == "input_required"
-    talk.pending = asked["result"]  # type: ignore[attr-defined]
+    talk.pending = asked["result"]
     question = asked["result"]["inputRequests"]["stdioguard.confirm"]
     assert question["method"] == "elicitation/create"
     return dict(question["params"])
@@ -33,7 +33,7 @@ def ask(talk: Playbook, tool: str = "write_file", **arguments: Any) -> dict[str,
 
 def reply(talk: Playbook, answer: Any, tool: str = "write_file", **arguments: Any) -> None:
     """Answer the question as the client of this revision does."""
-    pending = talk.pending  # type: ignore[attr-defined]
+    pending = talk.pending
     if not talk.modern:
         talk >> {"jsonrpc": "2.0", "id": pending["id"], "result": answer}
         return
@@ -93,7 +93,7 @@ def test_anything_else_is_a_no_that_says_how_to_approve(answer: dict[str, Any], 
 def test_an_error_instead_of_an_answer_is_a_no(revision: str) -> None:
     talk = Playbook(revision, MIXED)
     ask(talk)
-    talk >> {"jsonrpc": "2.0", "id": talk.pending["id"], "error": {"code": -32600, "message": "no"}}  # type: ignore[attr-defined]
+    talk >> {"jsonrpc": "2.0", "id": talk.pending["id"], "error": {"code": -32600, "message": "no"}}
     assert talk.all_to_server() == []
     assert refusal(talk.client_got())
 
@@ -177,7 +177,7 @@ def test_silence_is_a_no_before_the_client_gives_up(revision: str) -> None:
     talk.wait(2)
     withdrawn, refused = talk.all_to_client()
     assert withdrawn["method"] == "notifications/cancelled"
-    assert withdrawn["params"]["requestId"] == talk.pending["id"]  # type: ignore[attr-defined]
+    assert withdrawn["params"]["requestId"] == talk.pending["id"]
     assert refusal(refused)
     reply(talk, YES)  # a click that comes too late
     assert talk.all_to_server() == talk.all_to_client() == []
@@ -268,7 +268,7 @@ OTHER_ARGUMENTS: list[dict[str, Any]] = [
 def test_a_yes_for_one_set_of_arguments_is_none_for_another(arguments: dict[str, Any]) -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
-    retry(talk, talk.pending["requestState"], arguments=arguments)  # type: ignore[attr-defined]
+    retry(talk, talk.pending["requestState"], arguments=arguments)
     assert talk.all_to_server() == []
     assert refusal(talk.client_got())
 
@@ -277,28 +277,28 @@ def test_a_yes_for_one_set_of_arguments_is_none_for_another(arguments: dict[str,
 def test_numbers_that_compare_equal_are_not_the_same_argument(asked: Any, used: Any) -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk, n=asked)
-    retry(talk, talk.pending["requestState"], arguments={"n": used})  # type: ignore[attr-defined]
+    retry(talk, talk.pending["requestState"], arguments={"n": used})
     assert talk.all_to_server() == []
 
 
 def test_the_order_of_keys_is_not_part_of_a_call() -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk, a=1, b=2)
-    retry(talk, talk.pending["requestState"], arguments={"b": 2, "a": 1})  # type: ignore[attr-defined]
+    retry(talk, talk.pending["requestState"], arguments={"b": 2, "a": 1})
     assert talk.server_got()["params"]["arguments"] == {"a": 1, "b": 2}
 
 
 def test_a_yes_for_one_tool_is_none_for_another() -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
-    retry(talk, talk.pending["requestState"], tool="write_config")  # type: ignore[attr-defined]
+    retry(talk, talk.pending["requestState"], tool="write_config")
     assert talk.all_to_server() == []
 
 
 def test_a_state_is_used_once() -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
-    state = talk.pending["requestState"]  # type: ignore[attr-defined]
+    state = talk.pending["requestState"]
     retry(talk, state)
     talk.server_got()
     retry(talk, state)
@@ -309,7 +309,7 @@ def test_a_state_is_used_once() -> None:
 def test_a_no_uses_the_state_up() -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
-    state = talk.pending["requestState"]  # type: ignore[attr-defined]
+    state = talk.pending["requestState"]
     retry(talk, state, answer={"action": "decline"})
     retry(talk, state)
     assert talk.all_to_server() == []
@@ -319,7 +319,7 @@ def test_a_state_expires() -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
     talk.wait(601)
-    retry(talk, talk.pending["requestState"])  # type: ignore[attr-defined]
+    retry(talk, talk.pending["requestState"])
     assert talk.all_to_server() == []
 
 
@@ -328,7 +328,7 @@ def test_a_state_of_another_session_is_worth_nothing() -> None:
     other.session.state._make_sealer = lambda: __import__("stdioguard.guard.seal", fromlist=["Sealer"]).Sealer(bytes([1]) * 32)
     ask(talk)
     ask(other)
-    retry(talk, other.pending["requestState"])  # type: ignore[attr-defined]
+    retry(talk, other.pending["requestState"])
     assert talk.all_to_server() == []
 
 
@@ -336,7 +336,7 @@ def test_a_state_of_another_session_is_worth_nothing() -> None:
 def test_a_state_that_was_changed_is_worth_nothing(position: int) -> None:
     talk = Playbook(MODERN, MIXED)
     ask(talk)
-    state = talk.pending["requestState"]  # type: ignore[attr-defined]
+    state = talk.pending["requestState"]
     changed = ("A" if state[position] != "A" else "B").join((state[:position], state[position:][1:]))
     retry(talk, changed)
     assert talk.all_to_server() == []
@@ -472,6 +472,6 @@ def test_an_arguments_name_cannot_hold_a_line_of_its_own_and_none_is_left_out() 
 def test_an_answer_that_cannot_be_read_is_a_no(revision: str) -> None:
     talk = Playbook(revision, MIXED)
     ask(talk)
-    talk >> {"jsonrpc": "2.0", "id": talk.pending["id"], "result": None}  # type: ignore[attr-defined]
+    talk >> {"jsonrpc": "2.0", "id": talk.pending["id"], "result": None}
     assert talk.all_to_server() == []
     assert refusal(talk.client_got())
