@@ -49,16 +49,25 @@ OWN_META_PREFIX = "io.stdioguard/"
 """The guard's own `_meta` name space: taken from clients, never accepted from servers."""
 
 
+TASKS_REVISION = "2025-11-25"
+_ROUNDS_OF_CALLS = frozenset({"inputResponses", "requestState"})
+
+
 class Method:
     """One row: in which revisions a method exists, what its `params` may hold, and which capability it belongs to."""
 
-    __slots__ = ("capability", "name", "params", "revisions")
+    __slots__ = ("capability", "name", "params", "params_in", "revisions")
 
     def __init__(self, name: str, revisions: tuple[str, ...], capability: str, *params: str) -> None:
         self.name = name
         self.revisions = frozenset(revisions)
         self.capability = capability
         self.params = frozenset((*params, "_meta"))
+        early = self.params - {"task"} - _ROUNDS_OF_CALLS
+        self.params_in: dict[str | None, frozenset[str]] = dict.fromkeys((None, *HANDSHAKE_REVISIONS), early)
+        """The same by revision: `task` is of 2025-11-25, rounds are of 2026-07-28."""
+        self.params_in[TASKS_REVISION] = self.params - _ROUNDS_OF_CALLS
+        self.params_in[MODERN_REVISION] = self.params - {"task"}
 
 
 _ALL = REVISIONS

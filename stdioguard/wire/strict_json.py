@@ -139,7 +139,7 @@ def decode(frame: bytes) -> Any:
         raise MalformedError("too-deep", f"more than {MAX_DEPTH} levels of nesting") from None
     if len(frame) > MAX_DEPTH and frame.count(b"{") + frame.count(b"[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise MalformedError("too-deep", f"more than {MAX_DEPTH} levels of nesting")
-    if _SURROGATE.search(frame):
+    if b"\\u" in frame and _SURROGATE.search(frame):
         try:
             _as_text(value).encode("utf-8")
         except UnicodeEncodeError:

@@ -51,8 +51,9 @@ def from_client(exchange: Exchange) -> Verdict | None:
     if exchange.era == eras.MODERN:
         meta = params["_meta"]
         meta[eras.META_CAPABILITIES] = _narrowed(exchange.capabilities, _OF_CLIENTS, exchange.state)
-        if type(meta.get(eras.META_CLIENT_INFO)) is dict:
-            meta[eras.META_CLIENT_INFO] = _client_info(meta[eras.META_CLIENT_INFO])
+        info = meta.pop(eras.META_CLIENT_INFO, None)
+        if type(info) is dict:
+            meta[eras.META_CLIENT_INFO] = _client_info(info)
         if not policy.grants("logging"):
             meta.pop(eras.META_LOG_LEVEL, None)
     elif method.name == "initialize":

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from stdioguard.guard.verdicts import Verdict
 
 _ENVELOPE = frozenset({eras.META_CAPABILITIES, eras.META_CLIENT_INFO, eras.META_LOG_LEVEL})
-_MODERN_PARAMS = frozenset({"inputResponses", "requestState"})
 
 
 def from_client(exchange: Exchange) -> Verdict | None:
@@ -41,15 +40,15 @@ def _check(exchange: Exchange, table: dict[str, eras.Method]) -> Verdict | None:
     if revision is None and eras.HANDSHAKE_REVISIONS[0] not in method.revisions:
         return _absent(method.name, f"{method.name} does not exist in a handshake session")
     params = message.params
-    if revision != "2025-11-25" and "task" in method.params:
-        # Elsewhere the member means nothing and peers ignore it (SEP-2663): the call is a plain one, so let it look like one.
-        params.pop("task", None)
-    unknown = params.keys() - method.params
-    if revision != eras.MODERN_REVISION:
-        unknown = unknown | (params.keys() & _MODERN_PARAMS if method.name != "tasks/update" else set())
-    if unknown:
-        text = f"{method.name} has no parameter {min(unknown)!a:.80}"
-        return Refuse(MALFORMED, "methods.params", text, protocol_code=INVALID_PARAMS)
+    known = method.params_in[revision]
+    if not params.keys() <= known:
+        if "task" in method.params and "task" not in known:
+            # Here the member means nothing and peers ignore it (SEP-2663): the call is a plain one, so let it look like one.
+            params.pop("task", None)
+        unknown = params.keys() - known
+        if unknown:
+            text = f"{method.name} has no parameter {min(unknown)!a:.80}"
+            return Refuse(MALFORMED, "methods.params", text, protocol_code=INVALID_PARAMS)
     if "_meta" in params:
         return _check_meta(params, exchange.era)
     return None
