@@ -192,7 +192,7 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world: World = None  # type: ignore[assignment]
+        self.world: World = None  # type: ignore[assignment]  # made by the first rule, which always runs first
         self.count = 0
         self.revision = MODERN
         self.capabilities: dict[str, Any] = {}

@@ -612,7 +612,7 @@ def test_a_mistake_of_the_guards_costs_the_message_and_not_the_session() -> None
     def broken(path: str) -> Any:
         raise RuntimeError("bug")
 
-    talk.session.state.policy.rule_for = broken  # type: ignore[method-assign]
+    talk.session.state.policy.rule_for = broken  # type: ignore[method-assign]  # the fault is the point
     output = talk.session.from_client(b'{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"x"}}', 1.0)
     assert output.to_server == []
     assert output.records[0]["rule"] == "guard.fault"
