@@ -39,6 +39,15 @@ def demo(format_: str) -> None:
     sys.exit(demo_main(format_))
 
 
+@app.command(name="doctor")
+@profile.FORMAT
+def doctor(format_: str) -> None:
+    """Say what this machine can enforce, and what to change."""
+    from stdioguard.cli.doctor import main as doctor_main  # noqa: PLC0415 - the launch, for this command alone
+
+    sys.exit(doctor_main(format_))
+
+
 app.add_command(profile.group)
 
 

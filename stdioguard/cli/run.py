@@ -6,6 +6,7 @@ import os
 import sys
 
 from stdioguard.launch.errors import REFUSED, USAGE
+from stdioguard.sandbox import guarantees
 
 HELP = """\
 Usage: stdioguard run [OPTIONS] [--] COMMAND [ARG]...
@@ -19,6 +20,9 @@ Options:
   --server NAME        The server's name in the record and in prompts.
   --client NAME        The client that must prove itself.
   --token-file PATH    The client's token (a file with mode 0600).
+  --allow-degraded NAME
+                       Go on where this machine cannot give the guarantee NAME
+                       (see `stdioguard doctor`); may be repeated.
   --help               Show this message and exit.
 
 Exit codes: the server's own; 64 usage; 77 refused (identity, permissions,
@@ -30,6 +34,7 @@ _VALUES = {"--profile": "profile", "--server": "server", "--client": "client", "
 def main(arguments: list[str]) -> int:
     """Parse the words after `run`, and run."""
     values: dict[str, str] = {}
+    waived: list[str] = []
     words = list(arguments)
     while words:
         word = words.pop(0)
@@ -42,7 +47,7 @@ def main(arguments: list[str]) -> int:
             os.write(1, HELP.encode())
             return 0
         name, equals, value = word.partition("=")
-        if name not in _VALUES:
+        if name not in _VALUES and name != "--allow-degraded":
             return _usage(f"no such option: {name}")
         if not equals:
             if not words:
@@ -50,6 +55,13 @@ def main(arguments: list[str]) -> int:
             value = words.pop(0)
         if not value:
             return _usage(f"{name} needs a value that is not empty")
+        if name == "--allow-degraded":
+            if value not in (*guarantees.NAMES, guarantees.SANDBOX):
+                return _usage(
+                    f"--allow-degraded {value}: there is no such guarantee; one of {', '.join(guarantees.NAMES)}, sandbox"
+                )
+            waived.append(value)
+            continue
         if name in values:
             return _usage(f"{name} is given twice")
         values[name] = value
@@ -61,6 +73,7 @@ def main(arguments: list[str]) -> int:
     from stdioguard.launch.run import Options, run  # noqa: PLC0415 - needs modules that other systems do not have
 
     options = Options(words)
+    options.waived = waived
     for name, value in values.items():
         setattr(options, _VALUES[name], value)
     return run(options)

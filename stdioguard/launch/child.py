@@ -1,42 +1,81 @@
-"""Start the server's process with as little of the guard's as can be: no descriptors, no privileges to gain, no terminal, no core.
+"""Start the server's process: its pipes, its limits, and the strictest sandbox that this machine and the profile's waivers allow.
 
-The guard forks and sets the child up itself (rather than through `subprocess`) because each step must happen in the child, in this
-order, on the thread that calls exec, and because it is the place where the sandbox goes.
+The guard forks and sets the child up itself (rather than through `subprocess`) because each step must happen in the child, in one
+order, on the thread that calls exec.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
 import signal
 import sys
 
+from stdioguard.sandbox import guarantees
+from stdioguard.sandbox.signals import default_signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import NoReturn
+    from collections.abc import Callable
 
-# include/uapi/linux/prctl.h
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_NO_NEW_PRIVS = 38
+    from stdioguard.sandbox.guarantees import State
+    from stdioguard.sandbox.plan import Plan
 
 _PIPE_SIZE = 1 << 20
 _LINUX = sys.platform == "linux"
 
 
+class SandboxRefused(Exception):  # noqa: N818 - a decision, shown to the user
+    """A guarantee that cannot be had on this machine, with what to do, in one line."""
+
+
 class Child:
-    """A started server: its process id, and the guard's ends of its standard streams."""
+    """A started server: the process to wait for, the guard's ends of its streams, and what was proved of its sandbox.
 
-    __slots__ = ("pid", "stderr", "stdin", "stdout")
+    `events` is where the sandbox and the proxy tell what they refused, a line of JSON each. While the guard holds `leash`, and
+    `proxy_leash`, the server and the network proxy live.
+    """
 
-    def __init__(self, pid: int, stdin: int, stdout: int, stderr: int) -> None:
-        self.pid = pid
-        self.stdin = stdin
-        self.stdout = stdout
-        self.stderr = stderr
+    __slots__ = (
+        "configuration", "events", "leash", "pid", "proxy", "proxy_leash", "states", "stderr", "stdin", "stdout",
+    )  # fmt: skip
+
+    def __init__(self, streams: tuple[int, int, int], events: int) -> None:
+        self.stdin, self.stdout, self.stderr = streams
+        self.events = events
+        self.pid = 0
+        self.leash = self.proxy_leash = -1
+        self.proxy: int | None = None
+        self.states: dict[str, State] = {}
+        self.configuration = "none"
+
+    def start_proxy(
+        self, listener: int, rules: list[str], secret: str | None, tell: int, confine: Callable[[], None] | None
+    ) -> None:
+        """Make the process that takes the server's connections on `listener`, a descriptor that is closed here."""
+        held, self.proxy_leash = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+        self.proxy = os.fork()
+        if self.proxy == 0:
+            from stdioguard.sandbox.network import proxy  # noqa: PLC0415 - h11 and sockets, in that process alone
+
+            proxy.serve(listener, rules, secret=secret, report=tell, parent=held, confine=confine)
+        os.close(held)
+        os.close(listener)
+
+    def stop_proxy(self) -> None:
+        """End the proxy and collect it."""
+        if self.proxy is not None:
+            os.close(self.proxy_leash)
+            os.kill(self.proxy, signal.SIGKILL)
+            os.waitpid(self.proxy, 0)
+            self.proxy, self.proxy_leash = None, -1
+
+    def close(self) -> None:
+        """Close what a failed start has left open."""
+        self.stop_proxy()
+        for descriptor in (self.stdin, self.stdout, self.stderr, self.events):
+            os.close(descriptor)
 
 
 def adopt_orphans() -> None:
@@ -45,7 +84,17 @@ def adopt_orphans() -> None:
     A server's daemon then stays where the shutdown finds it. Only Linux has this.
     """
     if _LINUX:
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        from stdioguard.sandbox.linux import kernel  # noqa: PLC0415 - Linux alone
+
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def confine_guard(writable: list[str]) -> None:
+    """Give up the network, new programs, and every file but those below `writable`, for good. Only Linux has this."""
+    if _LINUX:
+        from stdioguard.sandbox.linux import guard  # noqa: PLC0415 - Linux alone
+
+        guard.confine(writable)
 
 
 def limits(memory: int | None, processes: int | None) -> list[tuple[int, int]]:
@@ -75,36 +124,128 @@ def _threads_of_user() -> int:
     return count
 
 
-def start(
-    program: str, argv: list[str], environment: Mapping[str, str], wanted_limits: list[tuple[int, int]], umask: int
-) -> Child:
-    """Start `program` and return when it has been executed. Raises `OSError` where it cannot be."""
+def start(plan: Plan, umask: int) -> Child:
+    """Start the server of `plan`, and the network proxy where it grants hosts; return when the server has been executed in its sandbox.
+
+    Raises `SandboxRefused` where a guarantee cannot be had, and `OSError` where the program cannot be executed.
+    """
     stdin, to_server = _pipe()
     from_server, stdout = _pipe()
     from_errors, stderr = _pipe()
+    events, tell = _pipe()
+    child = Child((to_server, from_server, from_errors), events)
+    try:
+        if _LINUX:
+            _start_on_linux(child, plan, (stdin, stdout, stderr), tell, umask)
+        else:
+            _start_elsewhere(child, plan, (stdin, stdout, stderr), tell, umask)
+    except BaseException:
+        child.close()
+        raise
+    finally:
+        for descriptor in (stdin, stdout, stderr, tell):
+            os.close(descriptor)
+    os.set_blocking(to_server, False)
+    return child
+
+
+def _start_on_linux(child: Child, plan: Plan, streams: tuple[int, int, int], tell: int, umask: int) -> None:
+    """Try the strictest way first; what this machine refuses is left out only where other layers carry the guarantees."""
+    from stdioguard.sandbox.linux import guard, process, setup  # noqa: PLC0415 - Linux alone
+
+    def start_proxy(listener: int, secret: str | None) -> None:
+        child.start_proxy(listener, plan.network, secret, tell, guard.confine_proxy)
+
+    server = process.Server(plan, streams, tell, umask, limits(plan.memory, plan.processes))
+    why_not = ""
+    while True:
+        try:
+            child.pid, child.leash, child.states = server.start(start_proxy, isolated=not why_not)
+        except setup.Refused as refusal:
+            child.stop_proxy()
+            if refusal.step == "identity" and plan.user is not None:
+                plan.user, plan.why_root = None, str(refusal)
+            elif refusal.step == setup.NAMESPACES and not why_not:
+                why_not = str(refusal)
+                plan.why_root = f"without namespaces the server stays root: {why_not}"
+            else:
+                raise SandboxRefused(guarantees.explain(refusal.step, str(refusal))) from None
+        else:
+            break
+    child.configuration = f"without namespaces: {why_not}" if why_not else "namespaces"
+
+
+def _start_elsewhere(child: Child, plan: Plan, streams: tuple[int, int, int], tell: int, umask: int) -> None:
+    """Execute the server through the system's own sandbox program, macOS's `sandbox-exec`.
+
+    What that applies cannot be probed between its last restriction and exec, so nothing is said to be proved: see `macos.launch`.
+    """
+    from stdioguard.sandbox.macos import launch as macos  # noqa: PLC0415 - macOS alone
+    from stdioguard.sandbox.macos.errors import MacSandboxError  # noqa: PLC0415
+
+    if plan.network:
+        import _socket  # noqa: PLC0415 - macOS alone
+
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        secret = os.urandom(16).hex()
+        plan.use_proxy(listener.getsockname()[1], secret)
+        child.start_proxy(listener.detach(), plan.network, secret, tell, None)
+    variables = [f"{name}={value}" for name, value in plan.environment.items()]
+    try:
+        argv = macos.command(plan, plan.argv, os.path.dirname(plan.canary), environment=variables)
+    except MacSandboxError as refusal:
+        if not plan.waives(guarantees.SANDBOX):
+            raise SandboxRefused(guarantees.explain(guarantees.SANDBOX, str(refusal))) from None
+        child.states = dict.fromkeys(guarantees.NAMES, (guarantees.WAIVED, str(refusal)))
+        child.pid = _spawn(plan.program, plan.argv, plan, streams, umask)
+    else:
+        child.states, child.configuration = macos.STATES, "sandbox-exec"
+        child.pid = _spawn(argv[0], argv, plan, streams, umask)
+
+
+def _spawn(program: str, argv: list[str], plan: Plan, streams: tuple[int, int, int], umask: int) -> int:
     failure, report = _pipe()
-    prctl = _prctl_function()
-    guard = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(
-            program, argv, environment, wanted_limits, umask,
-            streams=(stdin, stdout, stderr), report=report, guard=guard, prctl=prctl,
-        )  # fmt: skip
-    for descriptor in (stdin, stdout, stderr, report):
-        os.close(descriptor)
-    data = b""
-    while chunk := os.read(failure, 64):
-        data += chunk
+        try:
+            os.setsid()
+            for number, descriptor in enumerate(streams):
+                os.dup2(descriptor, number, inheritable=True)
+            os.dup2(report, 3, inheritable=False)
+            report = 3
+            _close_from(4)
+            default_signals()
+            os.umask(umask)
+            for kind, value in limits(plan.memory, plan.processes):
+                hard = resource.getrlimit(kind)[1]
+                limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                resource.setrlimit(kind, (limit, limit))
+            os.chdir(plan.cwd)
+            os.execve(program, argv, plan.environment)  # noqa: S606 - a shell is the last thing wanted here
+        except OSError as error:
+            os.write(report, str(error.errno or errno.EIO).encode())
+        except BaseException:  # noqa: BLE001 - nothing may escape into a second copy of the guard
+            os.write(report, str(errno.EIO).encode())
+        finally:
+            os._exit(127)
+    os.close(report)
+    said = os.read(failure, 64)
     os.close(failure)
-    if data:
+    if said:
         os.waitpid(pid, 0)
-        for descriptor in (to_server, from_server, from_errors):
-            os.close(descriptor)
-        code = int(data)
-        raise OSError(code, os.strerror(code), program)
-    os.set_blocking(to_server, False)
-    return Child(pid, to_server, from_server, from_errors)
+        raise OSError(int(said), os.strerror(int(said)), plan.program)
+    return pid
+
+
+def _close_from(lowest: int) -> None:
+    for name in os.listdir("/dev/fd"):
+        if int(name) >= lowest:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
 
 
 def _pipe() -> tuple[int, int]:
@@ -122,87 +263,3 @@ def _pipe() -> tuple[int, int]:
         except OSError:
             pass  # above the user's quota (pipe(7)): the default size does
     return ends[0], ends[1]
-
-
-def _become(
-    program: str,
-    argv: list[str],
-    environment: Mapping[str, str],
-    wanted_limits: list[tuple[int, int]],
-    umask: int,
-    *,
-    streams: tuple[int, int, int],
-    report: int,
-    guard: int,
-    prctl: ctypes._FuncPointer | None,
-) -> NoReturn:
-    """In the child: give up what the server shall not have, and execute it. Never returns."""
-    try:
-        os.setsid()
-        for number, descriptor in enumerate(streams):
-            os.dup2(descriptor, number, inheritable=True)
-        os.dup2(report, 3, inheritable=False)
-        _close_from(4)
-        report = 3
-        signal.set_wakeup_fd(-1)
-        _default_signals()
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.umask(umask)
-        for kind, value in wanted_limits:
-            hard = resource.getrlimit(kind)[1]
-            limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (limit, limit))
-        if prctl is not None:
-            _checked(prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-            _checked(prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
-            if os.getppid() != guard:
-                os._exit(1)  # the guard died before the signal was asked for
-        os.execve(program, argv, environment)  # noqa: S606 - a shell is the last thing wanted here
-    except OSError as error:
-        os.write(report, str(error.errno or errno.EIO).encode())
-    except BaseException:  # noqa: BLE001 - nothing may escape into a second copy of the guard
-        os.write(report, str(errno.EIO).encode())
-    finally:
-        os._exit(127)
-
-
-def _default_signals() -> None:
-    """Undo what was ignored, by the guard or by whoever started it: an ignored signal stays ignored across exec."""
-    for number in range(1, signal.NSIG):
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except (OSError, ValueError):
-            continue  # SIGKILL, SIGSTOP, and those that the C library keeps to itself
-
-
-def _close_from(lowest: int) -> None:
-    if _LINUX:
-        os.closerange(lowest, (1 << 31) - 1)  # one system call, close_range(2)
-        return
-    for name in os.listdir("/dev/fd"):
-        if int(name) >= lowest:
-            try:
-                os.close(int(name))
-            except OSError:
-                continue
-
-
-def _prctl_function() -> ctypes._FuncPointer | None:
-    if not _LINUX:
-        return None
-    function = ctypes.CDLL(None, use_errno=True).prctl
-    function.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
-    function.restype = ctypes.c_int
-    return function
-
-
-def _prctl(option: int, value: int) -> None:
-    function = _prctl_function()
-    if function is not None:
-        _checked(function(option, value, 0, 0, 0))
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

@@ -11,6 +11,8 @@ import select
 import signal
 import time
 
+from stdioguard.launch.child import SandboxRefused
+from stdioguard.launch.events import EventReader
 from stdioguard.launch.stderr import StderrForwarder
 from stdioguard.launch.tree import Tree, reap
 from stdioguard.wire.framing import FrameReader
@@ -110,6 +112,8 @@ class Relay:
         self._client_open = True
         self._stdout_open = False
         self._stderr_open = False
+        self._events_open = False
+        self._events = EventReader()
         self._interest: tuple[int, ...] = ()
         self._hung_up = False
         self._orphaned: float | None = None
@@ -121,6 +125,8 @@ class Relay:
         self.left_behind: list[int] = []
         """Descendants of the server that could not be ended."""
         self.spawn_error: OSError | None = None
+        self.refusal: str | None = None
+        """Why there is no sandbox, and so no server, or `None`."""
 
     def run(self) -> int | None:
         """Relay until the session is over; return the server's wait status, or `None` if no server was started."""
@@ -193,6 +199,8 @@ class Relay:
             self._read_server(child)
         elif descriptor == child.stderr and self._stderr_open:
             self._read_stderr(child)
+        elif descriptor == child.events and self._events_open:
+            self._read_events(child)
         elif self._to_server is not None and descriptor == self._to_server.descriptor:
             self._to_server.flush()
             if event & _GONE and not event & select.POLLOUT:
@@ -212,6 +220,7 @@ class Relay:
             select.POLLOUT if backlog else 0,
             client_open and not self._hung_up,
             not to_client.broken,
+            _IN if self._events_open else 0,
         )
         if interest == self._interest:
             return
@@ -223,6 +232,7 @@ class Relay:
         if child is not None:
             wanted |= {child.stdout: interest[2]} if interest[2] else {}
             wanted |= {child.stderr: interest[3]} if interest[3] else {}
+            wanted |= {child.events: interest[7]} if interest[7] else {}
         if to_server is not None and interest[4]:
             wanted[to_server.descriptor] = interest[4]
         # A side that is held back is not slow.
@@ -313,6 +323,19 @@ class Relay:
         elif data is not None:
             self._stderr_open = False
 
+    def _read_events(self, child: Child) -> None:
+        """Record what the sandbox and the proxy have refused."""
+        data = _read(child.events)
+        if data is None:
+            return
+        if not data:
+            self._events_open = False
+            return
+        try:
+            self._record.write(self._events.feed(data))
+        except OSError as error:
+            self._fail(f"{RECORD_LOST}: {error.strerror}")
+
     def _time_frame(self, descriptor: int, frames: FrameReader, now: float, another: bool) -> None:
         if not frames.pending:
             self._begun.pop(descriptor, None)
@@ -350,6 +373,10 @@ class Relay:
     def _spawn(self) -> bool:
         try:
             self._child = child = self._start()
+        except SandboxRefused as refusal:
+            self.refusal = str(refusal)
+            self._fail("the server could not be started: its sandbox cannot be had")
+            return False
         except OSError as error:
             self.spawn_error = error
             self._fail(f"the server could not be started: {error.strerror}")
@@ -357,7 +384,7 @@ class Relay:
         self._tree.root = child.pid
         self._to_server = Outbox(child.stdin)
         self._stderr = StderrForwarder(self._name)
-        self._stdout_open = self._stderr_open = True
+        self._stdout_open = self._stderr_open = self._events_open = True
         return True
 
     def _fail(self, reason: str, last: Output | None = None) -> None:
@@ -404,6 +431,8 @@ class Relay:
 
     def _collect(self) -> None:
         ended = reap()
+        if self._child is not None and self._child.proxy in ended and self._stopping is None:
+            self._fail("the network proxy has ended")
         if self._child is not None and self._child.pid in ended:
             self._status = ended[self._child.pid]
             # What the server wrote before it went is still in its pipe, and a descendant may go on serving on it.
@@ -452,6 +481,8 @@ class Relay:
         self._status = ended.get(child.pid, self._status)
         while self._stderr_open and select.select([child.stderr], [], [], 0)[0]:
             self._read_stderr(child)
+        while self._events_open and select.select([child.events], [], [], 0)[0]:
+            self._read_events(child)
 
 
 def _read(descriptor: int) -> bytes | None:

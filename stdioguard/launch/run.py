@@ -10,27 +10,31 @@ import os
 import time
 
 from stdioguard import __version__
-from stdioguard.guard.display import visible
 from stdioguard.guard.session import Session
 from stdioguard.launch import child, environment
 from stdioguard.launch.errors import CONFIGURATION, REFUSED, LaunchError
 from stdioguard.launch.relay import Relay
 from stdioguard.ledger import redact
 from stdioguard.ledger.record import Record
-from stdioguard.policy import load, places, variables
+from stdioguard.policy import load, places
 from stdioguard.policy.errors import ProfileError
+from stdioguard.sandbox import permissions
+from stdioguard.sandbox.grants import GrantRefused
+from stdioguard.sandbox.guarantees import ENFORCED
+from stdioguard.sandbox.ownership import PermissionRefused
+from stdioguard.sandbox.permissions import CommandError
+from stdioguard.sandbox.plan import make as make_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from stdioguard.policy.policy import Policy
-
-NO_SANDBOX = "no OS sandbox is applied: the server has all your files and your network"
+    from stdioguard.sandbox.plan import Plan
 
 
 class Options:
     """What the command line asks for. `command` is the server's own command line, not empty."""
 
-    __slots__ = ("client", "command", "profile", "server", "token_file")
+    __slots__ = ("client", "command", "profile", "server", "token_file", "waived")
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
@@ -38,6 +42,8 @@ class Options:
         self.server: str | None = None
         self.client: str | None = None
         self.token_file: str | None = None
+        self.waived: list[str] = []
+        """Guarantees without which the launch goes on."""
 
 
 def run(options: Options) -> int:
@@ -50,6 +56,12 @@ def run(options: Options) -> int:
     except ProfileError as error:
         _say(str(error))
         return CONFIGURATION
+    except CommandError as error:
+        _say(str(error))
+        return CONFIGURATION
+    except (PermissionRefused, GrantRefused) as error:
+        _say(str(error))
+        return REFUSED
     except OSError as error:
         _say(f"cannot start: {error.strerror or error}: {error.filename or 'the working directory'}")
         return CONFIGURATION
@@ -64,14 +76,16 @@ def _run(options: Options) -> int:
     _check_identity(options, policy)
     name = options.server or (policy.name if options.profile != "default" else os.path.basename(options.command[0]))
     server_environment = environment.for_server(policy, own)
-    program = _program(options.command[0], server_environment["PATH"])
-    _expand(policy, options.command, name)
-    wanted = child.limits(policy.sandbox["memory"], policy.sandbox["processes"])
-    record = _open_record(policy, options, name, program)
+    resolved = permissions.resolve(options.command, server_environment["PATH"], os.getcwd(), environment=own)
+    resolved.checker.located(policy.source, "the profile")
+    for kind in ("config", "state", "cache"):
+        resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
+    plan = make_plan(policy, resolved, options.command, name, server_environment, own=own)
+    plan.waived = frozenset(options.waived)
+    record = _open_record(policy, options, name, resolved.program)
     session = Session(policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath)
-    _say(NO_SANDBOX)
     child.adopt_orphans()
-    relay = Relay(session, record, lambda: child.start(program, options.command, server_environment, wanted, umask), name)
+    relay = Relay(session, record, lambda: _start(plan, umask, record), name)
     # Everything up to here lives as long as the session: the collector need not look at it, and the child shares its pages.
     gc.freeze()
     gc.enable()
@@ -80,7 +94,43 @@ def _run(options: Options) -> int:
     if relay.left_behind:
         _say(f"processes of the server could not be ended: {', '.join(map(str, relay.left_behind))}; end them by hand")
     _close(record, code, relay.left_behind)
+    _remove(plan.tmp)
     return code
+
+
+def _start(plan: Plan, umask: int, record: Record) -> child.Child:
+    """Start the server, record what is in force, and give up what the guard needs no longer."""
+    started = child.start(plan, umask)
+    states = started.states
+    record.write(
+        [
+            {
+                "event": "sandbox",
+                "configuration": started.configuration,
+                "guarantees": {
+                    name: {"state": state, "by" if state == ENFORCED else "why": how} for name, (state, how) in states.items()
+                },
+            }
+        ]
+    )
+    weaker = [f"{name} {state} ({how})" for name, (state, how) in states.items() if state != ENFORCED]
+    if weaker:
+        _say(f"sandbox: {'; '.join(weaker)}")
+    child.confine_guard([os.path.dirname(record.path), os.path.dirname(plan.tmp)])
+    return started
+
+
+def _remove(folder: str) -> None:
+    """Remove the session's temporary files. What cannot be removed is removed by nobody: the folder has a name that is not used again."""
+    try:
+        if os.listdir(folder):
+            import shutil  # noqa: PLC0415 - after the session, and only where something was left
+
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            os.rmdir(folder)
+    except OSError:
+        pass
 
 
 def _hold_standard_descriptors() -> None:
@@ -104,40 +154,6 @@ def _check_identity(options: Options, policy: Policy) -> None:
             raise LaunchError(REFUSED, f"{what}: client identity cannot be checked in this version; remove it to run without")
 
 
-def _program(name: str, path: str) -> str:
-    """Return the absolute path of the program that the server's command names."""
-    folders = [os.getcwd()] if "/" in name else [folder for folder in path.split(":") if folder]
-    for folder in folders:
-        candidate = os.path.join(folder, name)
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    where = "it is not there, or not for this user to run" if "/" in name else "it is in no folder of PATH"
-    raise LaunchError(CONFIGURATION, f"cannot run {visible(name)}: {where}; give its absolute path or install it")
-
-
-def _expand(policy: Policy, command: list[str], name: str) -> None:
-    """Put this launch's paths in place of the profile's variables."""
-    safe = "".join(char if (char.isalnum() and char.isascii()) or char in "-_." else "_" for char in name)[:64]
-    private = os.path.join(places.directory("state"), "servers", safe)
-    values = {
-        "HOME": [os.path.expanduser("~")],
-        "CWD": [os.getcwd()],
-        "ARG_PATHS": variables.argument_paths(command, os.getcwd()),
-        "STATE": [os.path.join(private, "state")],
-        "CACHE": [os.path.join(places.directory("cache"), "servers", safe)],
-        "TMP": [os.path.join(private, "tmp")],
-    }
-    for entries in policy.path_lists():
-        for entry in entries:
-            for reference in ("STATE", "CACHE", "TMP"):
-                if f"${{{reference}}}" in entry:
-                    places.private_directory(values[reference][0])
-        entries[:] = variables.expand(entries, values)
-        if entries is not policy.sandbox["deny"]:
-            # What is compared with these is resolved, so they are too; a deny entry may be a pattern.
-            entries[:] = [os.path.realpath(entry) for entry in entries]
-
-
 def _open_record(policy: Policy, options: Options, name: str, program: str) -> Record:
     try:
         record = Record(name)
@@ -152,8 +168,6 @@ def _open_record(policy: Policy, options: Options, name: str, program: str) -> R
                     "profile": {"name": policy.name, "source": policy.source, "sha256": policy.digest},
                     "user": os.getuid(),
                     "parent": os.getppid(),
-                    "sandbox": "none",
-                    "detail": NO_SANDBOX,
                 }
             ]
         )
@@ -165,6 +179,9 @@ def _open_record(policy: Policy, options: Options, name: str, program: str) -> R
 
 
 def _exit_code(relay: Relay, status: int | None) -> int:
+    if relay.refusal is not None:
+        _say(relay.refusal)
+        return REFUSED
     if relay.spawn_error is not None:
         _say(f"the server could not be started: {relay.spawn_error.strerror}: {relay.spawn_error.filename}; check its command")
         return CONFIGURATION

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import itertools
 import math
+import os
 import re
 import tomllib
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from stdioguard.policy import environment, globs, variables
+from stdioguard.policy import environment, globs, hosts, variables
 from stdioguard.policy.errors import ProfileError
 from stdioguard.policy.model import FORMS, Profile, Strict
 
@@ -140,9 +141,14 @@ def _check_sandbox(profile: Profile) -> None:
         entries: list[str] = getattr(sandbox, key)
         _check_paths(("sandbox", key), entries)
     _check_paths(("sandbox", "deny"), sandbox.deny, globs_allowed=True)
+    _check_paths(("sandbox", "sockets"), sandbox.sockets)
+    if sandbox.seccomp is not None and (not sandbox.seccomp.isprintable() or "$" in sandbox.seccomp):
+        raise _At(("sandbox", "seccomp"), f"{sandbox.seccomp!a}: a path, counted from this profile's folder; it has no variables")
     for entry in sandbox.network:
-        if not 1 <= int(entry.rpartition(":")[2]) <= 65535:
-            raise _At(("sandbox", "network"), f'"{entry}": a port is 1 to 65535')
+        try:
+            hosts.rule(entry)
+        except hosts.HostError as error:
+            raise _At(("sandbox", "network"), f"{entry!a}: {error}") from None
     for key, names in (("environment", sandbox.environment), ("secrets", list(sandbox.secrets))):
         for name in names:
             if environment.is_forbidden(name):
@@ -184,6 +190,10 @@ def _document(profile: Profile, text: str, file: str) -> dict[str, Any]:
     document["digest"] = hashlib.sha256(text.encode()).hexdigest()
     memory = profile.sandbox.memory
     document["sandbox"]["memory"] = _bytes(memory) if memory else None
+    if profile.sandbox.seccomp is not None:
+        beside = os.path.dirname(os.path.abspath(file))
+        document["sandbox"]["seccomp"] = os.path.join(beside, profile.sandbox.seccomp)
+    document["sandbox"]["network"] = [hosts.rule(entry).text for entry in profile.sandbox.network]
     return document
 
 

@@ -16,7 +16,9 @@ FORMS = {
     r"^[A-Za-z0-9_.\-]+(:[A-Za-z0-9_.\-*]+)*$": "a scope, such as files:read",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
     r"^[1-9][0-9]{0,11}[KMGT]?$": "a size in bytes, such as 512M",
-    r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?:[0-9]{1,5}$": "host and port, such as api.github.com:443",
+    r"^(\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9_.\-]*|[0-9.]+/[0-9]{1,2}|\[[0-9A-Fa-f:.]+(/[0-9]{1,3})?\]):[0-9]{1,5}$": (
+        "host and port, such as api.github.com:443, *.example.com:443, *:443, 127.0.0.1:8080, [::1]:8080 or 10.0.0.0/8:443"
+    ),
     r"^secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$": "a reference such as secret:github, never the secret itself",
 }
 """The forms that texts may have, in words for people."""
@@ -60,10 +62,12 @@ class Sandbox(Strict):
     write: list[Text] = field(default_factory=list)
     deny: list[Text] = field(default_factory=list)
     network: list[HostPort] = field(default_factory=list)
+    sockets: list[Text] = field(default_factory=list)
     environment: list[VariableName] = field(default_factory=list)
     secrets: dict[VariableName, Secret] = field(default_factory=dict)
     memory: Size | None = None
     processes: Annotated[int, Meta(ge=1, le=65536)] | None = None
+    seccomp: Text | None = None
 
 
 class Capabilities(Strict):

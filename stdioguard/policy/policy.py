@@ -84,7 +84,7 @@ class Policy:
 
     def path_lists(self) -> list[list[str]]:
         """Return every list of the profile that holds paths with variables, to be expanded in place at launch."""
-        lists = [self.sandbox["read"], self.sandbox["write"], self.sandbox["deny"]]
+        lists = [self.sandbox["read"], self.sandbox["write"], self.sandbox["deny"], self.sandbox["sockets"]]
         for rule in (self.default_rule, *self._exact.values(), *(rule for _, rule in self._patterns)):
             lists += [constraint["inside"] for constraint in rule.arguments.values() if constraint.get("inside")]
         return lists

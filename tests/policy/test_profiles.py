@@ -70,6 +70,17 @@ BROKEN = [
     (HEAD + "[sandbox]\nmemory = '5M'\n", "16M"),
     (HEAD + "[sandbox]\nmemory = 512\n", "p.toml:5: sandbox.memory: Expected str"),
     (HEAD + "[sandbox]\nmemory = 'lots'\n", "p.toml:5: sandbox.memory: "),
+    (HEAD + "[sandbox]\nsockets = '/run/x'\n", "p.toml:5: sandbox.sockets: Expected array"),
+    (HEAD + "[sandbox]\nsockets = ['run/x']\n", 'p.toml:5: sandbox.sockets: "run/x": a path starts with /'),
+    (HEAD + "[sandbox]\nsockets = ['/run/*.sock']\n", 'p.toml:5: sandbox.sockets: "/run/*.sock": name files or folders'),
+    (HEAD + "[sandbox]\nsockets = ['@abstract']\n", "a path starts with /"),
+    (HEAD + "[sandbox]\nseccomp = ''\n", "p.toml:5: sandbox.seccomp: "),
+    (HEAD + "[sandbox]\nseccomp = ['a.json']\n", "p.toml:5: sandbox.seccomp: Expected str"),
+    (
+        HEAD + "[sandbox]\nseccomp = '${HOME}/s.json'\n",
+        "sandbox.seccomp: '${HOME}/s.json': a path, counted from this profile's folder",
+    ),
+    (HEAD + '[sandbox]\nseccomp = "a\\u0000b"\n', "p.toml:5: sandbox.seccomp: "),
     (HEAD + "[sandbox]\nprocesses = 0\n", "p.toml:5: sandbox.processes: "),
     (HEAD + "[sandbox]\nprocesses = true\n", "p.toml:5: sandbox.processes: "),
     (HEAD + "[capabilities]\nresource = true\n", 'p.toml:5: capabilities.resource: unknown key; did you mean "resources"?'),
@@ -99,6 +110,7 @@ def test_the_example_of_every_table_is_accepted() -> None:
         '[sandbox]\nread = ["${ARG_PATHS}", "/usr/share/x"]\nwrite = ["${STATE}/db"]\ndeny = ["**/.env", "**/.git/hooks/**"]\n'
         'network = ["api.github.com:443", "*.githubusercontent.com:443"]\nenvironment = ["LANG", "NODE_ENV"]\n'
         'secrets = { GITHUB_TOKEN = "secret:github" }\nmemory = "512M"\nprocesses = 64\n'
+        'sockets = ["${HOME}/agent.sock", "/run/x.sock"]\nseccomp = "tighter.json"\n'
         '[tools]\ndefault = "deny"\n[tools.rules]\n"read_*" = { action = "allow", scopes = ["files:read"] }\n'
         '"write_file" = { action = "confirm", scopes = ["files:write"], risk = "high", arguments = { path = { inside = ["${ARG_PATHS}"] } } }\n'
         '[roles]\nreadonly = ["files:read"]\n'
@@ -107,6 +119,25 @@ def test_the_example_of_every_table_is_accepted() -> None:
     assert document["sandbox"]["memory"] == 512 << 20
     assert document["tools"]["rules"]["read_*"]["risk"] == "normal"
     assert document["capabilities"]["resources"] is False
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("s.json", "/profiles/s.json"), ("more/s.json", "/profiles/more/s.json"), ("/etc/s.json", "/etc/s.json")],
+)
+def test_a_system_call_profile_is_found_beside_the_profile(written: str, meant: str) -> None:
+    assert compile_profile(HEAD + f"[sandbox]\nseccomp = '{written}'\n", "/profiles/p.toml")["sandbox"]["seccomp"] == meant
+
+
+def test_what_is_not_written_grants_no_socket_and_names_no_file() -> None:
+    sandbox = compile_profile(HEAD, "p.toml")["sandbox"]
+    assert sandbox["sockets"] == []
+    assert sandbox["seccomp"] is None
+
+
+def test_granted_sockets_get_their_variables_at_launch() -> None:
+    made = policy(HEAD + "[sandbox]\nsockets = ['${HOME}/a.sock']\n", HOME=["/home/ana"])
+    assert made.sandbox["sockets"] == ["/home/ana/a.sock"]
 
 
 @pytest.mark.parametrize("path", sorted(Path(load.shipped_directory()).glob("*.toml")), ids=lambda path: path.stem)

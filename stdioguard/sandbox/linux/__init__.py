@@ -1,0 +1,1 @@
+"""The sandbox on Linux: namespaces and a mount view, Landlock, seccomp, and a broker for rules about names."""

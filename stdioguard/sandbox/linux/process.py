@@ -1,0 +1,206 @@
+"""The launch on Linux, seen from the guard, and the first child.
+
+    guard ── fork ──> (leaves the host's namespaces) ── fork ──> init ── fork ──> the server
+
+Each restriction is applied on the thread that executes, in the one order that works. Init and the server have the same user, view
+and Landlock domain; the server has one Landlock layer more, so that it cannot trace or signal init. Without namespaces the first child is
+init. What they tell the guard is described in `setup`.
+"""
+
+from __future__ import annotations
+
+import _socket  # the C half alone: `socket` costs the launch milliseconds
+import fcntl
+import json
+import os
+import signal
+
+from stdioguard.sandbox.linux import filters, init, kernel, landlock, namespaces, view
+from stdioguard.sandbox.linux.setup import EVENTS, NAMESPACES, Refused, Setup, options, say, wait_for_guard
+from stdioguard.sandbox.signals import default_signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, NoReturn
+
+    from stdioguard.sandbox import guarantees
+    from stdioguard.sandbox.plan import Plan
+
+PROXY_PORT = 1080
+"""The proxy's port inside a network namespace, where no other is taken."""
+
+
+class Server:
+    """A server to be started: on `streams`, telling refusals on the descriptor `tell`, with resource limits as `(kind, value)`."""
+
+    def __init__(self, plan: Plan, streams: tuple[int, int, int], tell: int, umask: int, limits: list[tuple[int, int]]) -> None:
+        self._plan = plan
+        self._descriptors = (*streams, tell)
+        self._umask = umask
+        self._limits = limits
+
+    def start(
+        self, start_proxy: Callable[[int, str | None], None], *, isolated: bool
+    ) -> tuple[int, int, dict[str, guarantees.State]]:
+        """Start it and return when it has been executed: init's process id, its leash, and the guarantees that were proved.
+
+        Init and all below it end when the leash, a descriptor, is closed. `isolated` asks for namespaces. `start_proxy` is given a
+        listening socket, and a secret where others can reach that. Raises `Refused`, and `OSError` where the program cannot be executed.
+        """
+        plan = self._plan
+        abi = landlock.ability()
+        if not abi and not plan.waives("files"):
+            raise Refused(
+                "files", "the kernel has no Landlock, or it is switched off; use Linux 5.13 or newer with landlock in lsm="
+            )
+        programs = _programs(plan, abi, isolated=isolated)
+        secret: str | None = None
+        port = PROXY_PORT
+        if plan.network and not isolated:
+            listener = _listen(0)
+            port, secret = listener.getsockname()[1], os.urandom(16).hex()
+            start_proxy(listener.detach(), secret)
+        if plan.network:
+            plan.use_proxy(port, secret)
+        read, report = os.pipe2(os.O_CLOEXEC)
+        held, leash = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            descriptors = (*self._descriptors[:3], report, held, self._descriptors[3])
+            _first(Setup(plan, self._umask, self._limits, programs, abi, isolated=isolated), descriptors)
+        os.close(report)
+        os.close(held)
+        states: dict[str, guarantees.State] | None = None
+        try:
+            for line in _lines(read):
+                said = json.loads(line)
+                if "init" in said:
+                    os.waitpid(pid, 0)
+                    pid = said["init"]
+                    os.write(leash, b"1")
+                elif "listener" in said:
+                    start_proxy(kernel.take_descriptor(pid, said["listener"]), None)
+                    os.write(leash, b"1")
+                else:
+                    states = _outcome(said)
+        except BaseException:
+            os.close(leash)
+            _collect(pid)
+            raise
+        finally:
+            os.close(read)
+        if states is None:
+            os.close(leash)
+            _collect(pid)
+            raise Refused("sandbox", "the child ended before it could say why")
+        return pid, leash, states
+
+
+def _outcome(said: dict[str, Any]) -> dict[str, guarantees.State]:
+    """Return the guarantees that a child has proved, or raise what it says."""
+    if "ready" in said:
+        return {name: (state, how) for name, (state, how) in said["ready"].items()}
+    if "errno" in said:
+        raise OSError(said["errno"], os.strerror(said["errno"]), said["what"])
+    raise Refused(said["failed"], said["why"])
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    held = b""
+    while True:
+        chunk = os.read(descriptor, 4096)
+        held += chunk
+        *lines, held = held.split(b"\n")
+        yield from lines
+        if not chunk:
+            return
+
+
+def _programs(plan: Plan, abi: int, *, isolated: bool) -> list[bytes]:
+    try:
+        return filters.programs(options(plan, abi, isolated=isolated), plan.seccomp)
+    except (OSError, filters.Unavailable) as error:
+        if plan.waives("syscalls"):
+            return []
+        raise Refused("syscalls", str(error)) from None
+
+
+def _collect(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+# --- in the child -------------------------------------------------------------------------------------------------------------
+
+
+def _first(setup: Setup, descriptors: tuple[int, int, int, int, int, int]) -> NoReturn:
+    """Be the first child: leave the host's namespaces, then be init. Never returns."""
+    step = "sandbox"
+    try:
+        for number, descriptor in enumerate(_above(descriptors)):
+            os.dup2(descriptor, number, inheritable=number < 3)
+        os.closerange(EVENTS + 1, (1 << 31) - 1)
+        os.setsid()
+        default_signals()
+        os.umask(0o022)
+        step = NAMESPACES if setup.isolated else "sandbox"
+        if setup.isolated:
+            _isolate(setup.plan)
+        step = "sandbox"
+        init.run(setup)
+    except Refused as refusal:
+        say(failed=refusal.step, why=str(refusal))
+    except OSError as error:
+        say(failed=step, why=f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror or error))
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into a second copy of the guard
+        say(failed=step, why=f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(70)
+
+
+def _above(descriptors: tuple[int, ...]) -> list[int]:
+    """Return copies of `descriptors` that none of the numbers 0 to 5 will overwrite."""
+    return [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in descriptors]
+
+
+def _isolate(plan: Plan) -> None:
+    """Leave the host's namespaces and file system; return in init, the first process of the new pid namespace."""
+    owners = None
+    if plan.user is not None:
+        # Before the pid namespace: the first process made after that is init, and none can be made once that has ended.
+        try:
+            owners = namespaces.swapped_users(*plan.user)
+        except OSError as error:
+            raise Refused("identity", f"no user namespace for mapped owners: {error.strerror}") from None
+    namespaces.enter(privileged=namespaces.is_privileged())
+    pid = os.fork()
+    if pid:
+        say(init=pid)
+        os._exit(0)
+    wait_for_guard()
+    parts = view.sources(plan)
+    try:
+        view.restrict(parts, owners)
+    except OSError as error:
+        if owners is None:
+            raise
+        raise Refused("identity", f"owners cannot be mapped there: {error.filename}: {error.strerror}") from None
+    if owners is not None:
+        os.close(owners)
+    if plan.network:
+        listener = _listen(PROXY_PORT)
+        say(listener=listener.fileno())
+        wait_for_guard()
+        listener.close()
+    view.enter(plan, parts)
+
+
+def _listen(port: int) -> _socket.socket:
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener

@@ -1,0 +1,254 @@
+"""A host to attack: a machine of its own, as far as namespaces can make one, so that controls may do real damage and no packet leaves.
+
+Everything that an attack could reach lives in it: processes, network (loopback only, with a public and a metadata address on it), System V
+and POSIX objects, `/run`, `/dev/shm`. As root it needs nothing more; an ordinary user makes it in a user namespace. Where neither is
+allowed the suite runs on the machine itself, and the attempts marked `world` are left out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .kernel import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    call,
+    libc,
+)
+from .stakes import METADATA, PUBLIC, PUBLIC6
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOBODY = 65534
+_NAMES = {"allowed.test": PUBLIC, "other.test": PUBLIC, "rebound.test": "127.0.0.1", "metadata.test": METADATA}
+_MS_RDONLY, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 4096, 16384, 1 << 18
+
+
+class World:
+    """One configuration's host: a process that serves requests, started on first use."""
+
+    def __init__(self, configuration: str) -> None:
+        self.configuration = configuration
+        user = configuration.partition("-")[0]
+        self.user = NOBODY if user == "user" and os.geteuid() == 0 else os.geteuid()
+        self.root = tempfile.mkdtemp(prefix="stdioguard-escape-", dir="/var/tmp")
+        os.chmod(self.root, 0o755)
+        try:
+            self.setup = self._lay()
+            self.process = self._start()
+            self.attempts: list[str] = self.ask("open")["attempts"]
+        except BaseException:
+            shutil.rmtree(self.root, ignore_errors=True)
+            raise
+
+    def ask(self, what: str, timeout: float = 60.0, **words: Any) -> dict[str, Any]:
+        """Have the host do something and return its answer. Raises `RuntimeError` where it could not."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps({"do": what, **words}).encode() + b"\n")
+        if not select.select([self.process.stdout], [], [], timeout)[0]:
+            raise RuntimeError(f"{self.configuration}: no answer to {what} {words}")
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.configuration}: the host is gone")
+        answer: dict[str, Any] = json.loads(line)
+        if "failed" in answer:
+            raise RuntimeError(f"{self.configuration}: {what} {words}: {answer['failed']}")
+        return answer
+
+    def close(self) -> dict[str, Any]:
+        """End the host and everything in it."""
+        try:
+            return self.ask("close")
+        finally:
+            assert self.process.stdin
+            self.process.stdin.close()
+            self.process.stdout.close() if self.process.stdout else None
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def _lay(self) -> dict[str, Any]:
+        """Make what the user must not be able to change, or could not make."""
+        root = Path(self.root)
+        shutil.copytree(Path(__file__).parent, root / "server" / "escape", ignore=shutil.ignore_patterns("__pycache__"))
+        python = self._interpreter()
+        venv = root / "venv"
+        packages = venv / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+        packages.mkdir(parents=True)
+        (venv / "bin").mkdir()
+        (venv / "bin" / "python").symlink_to(python)
+        (venv / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\ninclude-system-site-packages = false\n")
+        ours = self._within_reach(REPOSITORY, ("stdioguard", "profiles"))
+        libraries = self._within_reach(Path(sysconfig.get_path("purelib")), ("msgspec", "h11", "psutil", "typing_extensions.py"))
+        guard = root / "code"
+        guard.mkdir(exist_ok=True)
+        (guard / "sitecustomize.py").write_text(f"import sys\nsys.path += [{str(ours)!r}, {str(libraries)!r}]\n")
+        starter = f"import sys; sys.path[:0] = [{str(ours)!r}, {str(libraries)!r}]; from stdioguard.__main__ import main; sys.exit(main())"
+        for folder in ("home", "elsewhere", "guard", "cwd", "profiles", "shared", "logs", "empty", "run", "shm"):
+            (root / folder).mkdir(exist_ok=True)
+            os.chown(root / folder, self.user, -1)
+        os.chown(packages, self.user, -1)  # as in a user's own environment
+        return {
+            "guard": [str(venv / "bin" / "python"), "-P", "-c", starter, "run"],
+            "venv": str(venv),
+            "server": str(root / "server"),
+            "run": str(root / "run"),
+            "world": False,
+        }
+
+    def _runs(self, *command: str) -> bool:
+        user = {"user": self.user, "group": self.user, "extra_groups": []} if self.user != os.geteuid() else {}
+        try:
+            return subprocess.run(command, capture_output=True, cwd="/", check=False, **user).returncode == 0  # type: ignore[call-overload, no-any-return]
+        except OSError:
+            return False
+
+    def _interpreter(self) -> str:
+        base = os.path.realpath(sys.executable)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        for candidate in (base, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+            if self._runs(candidate, "-I", "-c", "import ctypes"):
+                return candidate
+        raise RuntimeError(f"no {version} that user {self.user} can run")
+
+    def _within_reach(self, folder: Path, names: tuple[str, ...]) -> Path:
+        if all(self._runs("ls", "-R", str(folder / name)) for name in names if (folder / name).exists()):
+            return folder
+        copy = Path(self.root) / "code" / folder.name
+        for name in names:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif (folder / name).exists():
+                copy.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(folder / name, copy / name)
+        return copy
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start the host's process in a world of its own, or, where that is not allowed, on this machine."""
+        for isolated in (True, False):
+            setup = {**self.setup, "world": isolated, "run": "/run" if isolated else self.setup["run"]}
+            command = [f"{self.setup['venv']}/bin/python", "-I", f"{self.setup['server']}/escape/host.py"]
+            command += [self.configuration, self.root, json.dumps(setup)]
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tests.escape.world", str(int(isolated)), str(self.user), self.root, *command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY, bufsize=0,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+            )  # fmt: skip
+            assert process.stdout
+            if process.stdout.read(1) == b"+":
+                self.setup = setup
+                return process
+            process.wait()
+        raise RuntimeError("the host cannot be started")
+
+
+def _isolate(root: str, user: int) -> None:
+    """Leave this machine. Returns in process 1 of the new world, as root of it."""
+    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    uid, gid = os.geteuid(), os.getegid()
+    if uid != 0:
+        flags |= CLONE_NEWUSER
+    call("unshare", flags)
+    if uid != 0:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    pid = os.fork()
+    if pid:
+        # Nothing is left to do here but to tell how it ended.
+        os.closerange(0, 1)
+        _, status = os.waitpid(pid, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: with the tests' process the world ends
+    mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    mount("proc", "/proc", "proc", 0)
+    for place in ("/dev/shm", "/run"):
+        if os.path.isdir(place):
+            mount("tmpfs", place, "tmpfs", 0, "mode=1777")
+    os.mkdir("/run/user", 0o700)
+    os.chown("/run/user", user, -1)
+    for name, lines in (("hosts", [f"{address} {host}" for host, address in _NAMES.items()]), ("resolv.conf", ["nameserver 127.0.0.1"])):
+        with open(f"{root}/{name}", "w") as file:
+            file.write("\n".join(["127.0.0.1 localhost", *lines] if name == "hosts" else lines) + "\n")
+        target = os.path.realpath(f"/etc/{name}")
+        if os.path.exists(target):
+            mount(f"{root}/{name}", target, None, _MS_BIND)
+    _addresses()
+    libc.sethostname(b"victim", 6)
+    try:
+        # The world's process numbers are far from those in a namespace below it: a number can then only mean one process.
+        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+            file.write("20000")
+    except OSError:
+        for _ in range(300):
+            if (child := os.fork()) == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+
+
+def _addresses() -> None:
+    """Bring the loopback interface up with some more addresses (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+        for number, address in enumerate((PUBLIC, METADATA)):
+            name = f"lo:{number}".encode()
+            request = struct.pack("16sHH4s8x", name, socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
+            fcntl.ioctl(control, 0x891C, struct.pack("16sHH4s8x", name, socket.AF_INET, 0, b"\xff" * 4))  # SIOCSIFNETMASK
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
+            index = socket.if_nametoindex("lo")
+            fcntl.ioctl(control, 0x8916, socket.inet_pton(socket.AF_INET6, PUBLIC6) + struct.pack("Ii", 128, index))
+    except OSError:
+        pass  # a kernel without IPv6
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """mount(2). Raises `OSError`."""
+    words = [os.fsencode(source), os.fsencode(target), None if kind is None else kind.encode()]
+    if libc.mount(*words, ctypes.c_ulong(flags), None if data is None else data.encode()) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"mount {target}: {os.strerror(code)}")
+
+
+def _main() -> None:
+    isolated, user, root, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    try:
+        if isolated:
+            _isolate(root, user)
+        if os.geteuid() != user:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+    except OSError as error:
+        os.write(2, f"no world of its own: {error}\n".encode())
+        os.write(1, b"-")
+        os._exit(1)
+    os.write(1, b"+")
+    os.umask(0o022)
+    os.chdir("/")
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    _main()
