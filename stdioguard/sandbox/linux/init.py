@@ -27,6 +27,7 @@ def run(setup: Setup) -> NoReturn:
     plan, isolated = setup.plan, setup.isolated
     name_broker = broker.Broker(
         plan.fence(),
+        readable=plan.read,
         writable=plan.write,
         private=plan.private(isolated=isolated),
         sockets=plan.sockets,

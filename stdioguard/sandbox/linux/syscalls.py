@@ -15,6 +15,7 @@ servers call. Only compiling a filter needs this module: the warm path reads the
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 from stdioguard.sandbox.linux import trapped
@@ -279,7 +280,10 @@ def _trapped(options: Options) -> Iterator[Rule]:
         yield name, NOTIFY, ()
     for name, flags in (("open", 1), ("openat", 2)):
         if options.trap_reads:
-            yield name, NOTIFY, ()
+            # A reference reads nothing, whatever its other flags say (open(2), O_PATH), and cannot be handed over by a broker; what is
+            # opened through it is looked at then.
+            yield name, ALLOW, ((flags, os.O_PATH, os.O_PATH),)
+            yield name, NOTIFY, ((flags, os.O_PATH, 0),)
         else:
             yield name, ALLOW, ((flags, sum(_WRITING), 0),)
             yield from ((name, NOTIFY, ((flags, bit, bit),)) for bit in _WRITING)

@@ -70,7 +70,7 @@ def _open_found(broker: Broker, call: Call, found: int, flags: int) -> None:
     if kind == S_IFLNK and not flags & os.O_PATH:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     access = flags & os.O_ACCMODE
-    for name in _names(found):
+    for name in names_of(found):
         broker.rules.opening(name, reads=access != os.O_WRONLY, writes=bool(access or flags & os.O_TRUNC))
     if flags & os.O_PATH:
         call.give(found, close_on_exec=bool(flags & os.O_CLOEXEC))
@@ -83,7 +83,7 @@ def _open_found(broker: Broker, call: Call, found: int, flags: int) -> None:
     call.give(call.keep(os.open(path, again)), close_on_exec=bool(flags & os.O_CLOEXEC))
 
 
-def _names(found: int) -> tuple[str, ...]:
+def names_of(found: int) -> tuple[str, ...]:
     """Return the paths by which the rules judge an open file: none for one that has lost its last name."""
     path = name_of(found)
     if not path.endswith(DELETED):
@@ -148,7 +148,7 @@ def truncate(broker: Broker, call: Call) -> int:
     if length >= 1 << 63:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     found = broker.resolver.find(call, AT_FDCWD, call.string(0))
-    for name in _names(found):
+    for name in names_of(found):
         broker.rules.opening(name, reads=False, writes=True)
     os.truncate(f"/proc/self/fd/{found}", length)
     return 0
@@ -300,7 +300,7 @@ def _link(broker: Broker, call: Call, old: tuple[int, bytes], new: tuple[int, by
     above, name = broker.resolver.parent(call, *new)
     status = os.fstat(found)
     if S_IFMT(status.st_mode) != S_IFDIR:  # the kernel refuses to link these
-        for existing in _names(found):
+        for existing in names_of(found):
             broker.rules.writing(existing)
         if not _is_dots(name):
             to = joined(above, name)

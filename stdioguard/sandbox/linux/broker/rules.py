@@ -39,13 +39,22 @@ class Refused(OSError):
 class Rules:
     """The rules of one server. Each method raises `Refused`, or returns."""
 
-    __slots__ = ("_fence", "_inet", "_marks", "_metadata", "_own", "_sockets")
+    __slots__ = ("_fence", "_granted", "_inet", "_marks", "_metadata", "_own", "_sockets")
 
     def __init__(
-        self, fence: Fence, *, writable: list[str], private: list[str], sockets: list[str], inet: tuple[str, int] | str | None
+        self,
+        fence: Fence,
+        *,
+        readable: list[str],
+        writable: list[str],
+        private: list[str],
+        sockets: list[str],
+        inet: tuple[str, int] | str | None,
     ) -> None:
         private = [path for path in private if path]
         self._fence = fence
+        # A grant below the view's own /tmp is mounted there, and is no less the user's for it.
+        self._granted = tuple(path.rstrip("/") + "/" for path in (*readable, *writable))
         self._own = tuple(path.rstrip("/") + "/" for path in private)
         self._metadata = tuple(path.rstrip("/") + "/" for path in (*writable, *private))
         self._sockets = frozenset(sockets)
@@ -54,7 +63,8 @@ class Rules:
 
     def is_own(self, path: str) -> bool:
         """Tell whether a path is in one of the server's own folders."""
-        return (path + "/").startswith(self._own)
+        inside = path + "/"
+        return inside.startswith(self._own) and not inside.startswith(self._granted)
 
     # --- files and directories ---
 
