@@ -30,9 +30,9 @@ def collect(collector: Collector, resolved: Resolved) -> None:
         home = settings.get("home", "")
         # The interpreter is a link to the one that the environment was made with, or, made with --copies, a copy of it.
         if home.startswith("/"):
-            bases = [os.path.dirname(home), *(base for base in bases if base != os.path.realpath(venv))]
+            bases = [os.path.dirname(home), *(base for base in bases if base != collector.real(venv))]
     for base in bases:
-        if not collector.has(os.path.realpath(base)) and not collector.add(base, _OURS, quiet=True):
+        if not collector.has(collector.real(base)) and not collector.add(base, _OURS, quiet=True):
             _add_parts(collector, base, real)
             collector.add_libraries(resolved.executable)
     version = _version([venv, *bases] if venv else bases, real)
@@ -129,7 +129,7 @@ def _named(collector: Collector, site: str) -> list[str]:
             if not line.startswith(("import ", "import\t")):
                 found += _added(collector, [os.path.join(site, line)], name)
                 continue
-            if "/" not in line and "editable" not in line:
+            if "'/" not in line and '"/' not in line and "editable" not in line:
                 continue  # such as distutils-precedence.pth, which is in most environments
             from stdioguard.sandbox import editable  # noqa: PLC0415 - for environments with code in their files
 
@@ -189,8 +189,14 @@ def _names(folder: str) -> list[str]:
 
 
 def _text(path: str) -> str:
+    """Return the text of a small file, empty if there is none; a file object would take ten times as long, for each of them."""
     try:
-        with open(path, "rb") as file:
-            return file.read(_MAX_TEXT).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return ""
+    try:
+        return os.read(descriptor, _MAX_TEXT).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

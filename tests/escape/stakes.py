@@ -66,7 +66,9 @@ class Reached(Stake):
 class Secret(Stake):
     """A file whose content must not come out."""
 
-    def __init__(self, path: str = "{elsewhere}/{slug}/secret.txt", *, late: bool = False, mode: int = 0o600, **links: str) -> None:
+    def __init__(
+        self, path: str = "{elsewhere}/{slug}/secret.txt", *, late: bool = False, mode: int = 0o600, **links: str
+    ) -> None:
         self.where, self.late, self.mode, self.links = path, late, mode, links
 
     def prepare(self) -> None:

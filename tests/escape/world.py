@@ -187,7 +187,10 @@ def _isolate(root: str, user: int) -> None:
             mount("tmpfs", place, "tmpfs", 0, "mode=1777")
     os.mkdir("/run/user", 0o700)
     os.chown("/run/user", user, -1)
-    for name, lines in (("hosts", [f"{address} {host}" for host, address in _NAMES.items()]), ("resolv.conf", ["nameserver 127.0.0.1"])):
+    for name, lines in (
+        ("hosts", [f"{address} {host}" for host, address in _NAMES.items()]),
+        ("resolv.conf", ["nameserver 127.0.0.1"]),
+    ):
         with open(f"{root}/{name}", "w") as file:
             file.write("\n".join(["127.0.0.1 localhost", *lines] if name == "hosts" else lines) + "\n")
         target = os.path.realpath(f"/etc/{name}")

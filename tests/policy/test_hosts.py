@@ -103,7 +103,9 @@ def test_a_rule_with_a_line_break_is_one_line_of_refusal() -> None:
 TEXTS = st.one_of(
     st.text(max_size=40),
     st.text(alphabet="0123456789abcdefx.:[]-_*%@/\\\0\r\n Aé", max_size=40),
-    st.lists(st.sampled_from(["0x7f", "127", "0", "1", "0177", "com", "example", "EVIL", "", "xn--a", "-a", "a_b"]), max_size=6).map(".".join),
+    st.lists(
+        st.sampled_from(["0x7f", "127", "0", "1", "0177", "com", "example", "EVIL", "", "xn--a", "-a", "a_b"]), max_size=6
+    ).map(".".join),
     st.ip_addresses().map(str),
     st.ip_addresses(v=6).map(lambda address: f"[{address.exploded}]"),
 )

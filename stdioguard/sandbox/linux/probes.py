@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _HIDDEN = (errno.ENOENT, errno.EACCES, errno.EPERM)
 _CANARY = ".stdioguard-canary"
+_PLAIN = ".stdioguard-probe"
+"""A name that no rule speaks of, so that what refuses it is the view and Landlock alone."""
 _KEYCTL_GET_KEYRING_ID = 0
 _PTRACE_TRACEME = 0
 
@@ -71,9 +73,9 @@ def _means(probe: _Probe) -> str:
 def _files(probe: _Probe) -> str:
     _refused(lambda: os.close(os.open(probe.plan.canary, os.O_RDONLY | os.O_CLOEXEC)), _HIDDEN, "a file of stdioguard's was read")
     for folder in ("/usr", "/", os.path.dirname(probe.plan.program)):
-        path = os.path.join(folder, _CANARY)
+        path = os.path.join(folder, _PLAIN)
         _not_created(path, (*_HIDDEN, errno.EROFS), f"a file was made in {folder}")
-    path = os.path.join(probe.plan.tmp, _CANARY)
+    path = os.path.join(probe.plan.tmp, _PLAIN)
     _create(path)  # the other way round: what is granted works, so the refusals above are no accident
     os.unlink(path)
     return _means(probe)

@@ -129,7 +129,12 @@ def embedded_repositories() -> tuple[list[str], list[str]]:
     worktrees = f"{text.folded('worktrees')}/[^/]+(/{text.folded('logs')})?"
     modules = f"{text.folded('modules')}/"
     jj = "/".join(map(text.folded, (".jj", "repo", "store", "git")))
-    usual = (f"{git[:-1]}{head}", f"{git}({text.folded('logs')}|{worktrees}|{remotes}){head}", f"{git}{modules}.*{head}", f"{jj}{head}")
+    usual = (
+        f"{git[:-1]}{head}",
+        f"{git}({text.folded('logs')}|{worktrees}|{remotes}){head}",
+        f"{git}{modules}.*{head}",
+        f"{jj}{head}",
+    )
     beside = "".join(f" (require-not (regex {text.quoted(one)}))" for one in usual)
     holders = (f"{git}({text.folded('logs')}|{remotes})$", f"{git}{modules}", f"{jj}$")
     return (

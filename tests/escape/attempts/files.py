@@ -484,8 +484,6 @@ for _slug, _device in (
     )  # fmt: skip
 
 
-
-
 @attempt(Reached(), expected="EPERM|EACCES|ENOENT", uncontrolled={"user": ("EPERM", "needs CAP_MKNOD")})
 def make_the_disks_device_and_open_it(project: str) -> str:
     """The whole file system by its block device, whatever is hidden in the tree."""
@@ -512,7 +510,11 @@ def change_the_servers_own_script(path: str) -> str:
     return write(path, "#\n", flags=os.O_WRONLY | os.O_APPEND)
 
 
-@attempt(Absent("{project}/{slug}/whiteout"), expected="EPERM|EACCES|EINVAL", uncontrolled={"user": ("ok|EPERM|EINVAL", "needs CAP_MKNOD on most file systems")})
+@attempt(
+    Absent("{project}/{slug}/whiteout"),
+    expected="EPERM|EACCES|EINVAL",
+    uncontrolled={"user": ("ok|EPERM|EINVAL", "needs CAP_MKNOD on most file systems")},
+)
 def make_a_whiteout_device(path: str, base: str) -> None:
     write(f"{base}/whiteout")
     renameat2(f"{base}/whiteout", f"{base}/moved", RENAME_WHITEOUT)

@@ -72,8 +72,16 @@ for _slug, _function in ON_A_PATH.items():
         _control = {"uncontrolled": dict.fromkeys(("root", "user"), ("ok|ENOSYS", "the call is newer than some kernels"))}
     _new = "|ENOSYS" if _control else ""
     for _what, _path, _expected in (
-        ("of-what-nothing-grants", "{elsewhere}/{slug}/kept.txt", {"namespaces": "ENOENT" + _new, "plain": "EACCES|EPERM" + _new}),
-        ("of-what-is-granted-for-reading", "{library}/{slug}/kept.txt", {"namespaces": "EROFS" + _new, "plain": "EACCES|EPERM" + _new}),
+        (
+            "of-what-nothing-grants",
+            "{elsewhere}/{slug}/kept.txt",
+            {"namespaces": "ENOENT" + _new, "plain": "EACCES|EPERM" + _new},
+        ),
+        (
+            "of-what-is-granted-for-reading",
+            "{library}/{slug}/kept.txt",
+            {"namespaces": "EROFS" + _new, "plain": "EACCES|EPERM" + _new},
+        ),
         ("of-what-is-protected", "{project}/{slug}/.git/hooks/pre-commit", {"expected": "EPERM" + _new}),
         ("of-what-is-denied", "{project}/{slug}/.env", {"expected": "EACCES" + _new}),
     ):
@@ -181,7 +189,11 @@ def watch_a_denied_folder(folder: str) -> bytes:
     return os.read(watcher, 4096)
 
 
-@attempt(Stirred(), expected="EPERM|ENOSYS", uncontrolled=dict.fromkeys(("root", "user"), ("ok|EPERM|ENOENT|ENOSYS|EINVAL", "needs a kernel with fanotify for this user")))
+@attempt(
+    Stirred(),
+    expected="EPERM|ENOSYS",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|EPERM|ENOENT|ENOSYS|EINVAL", "needs a kernel with fanotify for this user")),
+)
 def watch_a_folder_with_fanotify(folder: str) -> bytes:
     watcher = call("fanotify_init", 0x200 | 0xC00, 0)  # FAN_REPORT_FID, FAN_REPORT_DFID_NAME
     call("fanotify_mark", watcher, 1, 0x100 | 0x08000000, AT_FDCWD, os.fsencode(folder))  # FAN_MARK_ADD, FAN_CREATE on children

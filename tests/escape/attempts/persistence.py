@@ -406,14 +406,20 @@ def add_a_setting_to_a_git_config(repository: str) -> bytes:
 @attempt(GitRuns(), **PROTECTED)
 def replace_a_git_folder_by_a_file_that_points_elsewhere(repository: str) -> str:
     os.rename(f"{repository}/.git", f"{repository}/real")
-    write(f"{repository}/real/config", "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n", os.O_WRONLY | os.O_TRUNC)
+    write(
+        f"{repository}/real/config", "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n", os.O_WRONLY | os.O_TRUNC
+    )
     return write(f"{repository}/.git", "gitdir: real\n")
 
 
 @attempt(GitRuns(), **PROTECTED)
 def put_a_repository_with_another_name_in_place(repository: str) -> None:
     shutil.copytree(f"{repository}/.git", f"{repository}/sub/new", copy_function=shutil.copyfile)
-    write(f"{repository}/sub/new/config", "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n", os.O_WRONLY | os.O_TRUNC)
+    write(
+        f"{repository}/sub/new/config",
+        "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n",
+        os.O_WRONLY | os.O_TRUNC,
+    )
     os.rename(f"{repository}/sub/new", f"{repository}/sub/.git")
 
 
@@ -421,7 +427,11 @@ def put_a_repository_with_another_name_in_place(repository: str) -> None:
 def give_a_repository_another_common_folder(repository: str) -> str:
     """gitrepository-layout(5): where `commondir` says so, config and hooks are taken from another folder."""
     shutil.copytree(f"{repository}/.git", f"{repository}/common", copy_function=shutil.copyfile)
-    write(f"{repository}/common/config", "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n", os.O_WRONLY | os.O_TRUNC)
+    write(
+        f"{repository}/common/config",
+        "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n",
+        os.O_WRONLY | os.O_TRUNC,
+    )
     return write(f"{repository}/.git/commondir", "../common\n")
 
 
@@ -487,7 +497,14 @@ for _slug, _name in {
     "a-user-site-package": ".local/lib/python3/site-packages/evil.pth", "a-cargo-config": ".cargo/config.toml",
     "an-ssh-config": ".ssh/config", "an-environment-file": ".config/environment.d/evil.conf", "a-user-crontab-folder": ".config/cron/evil",
 }.items():  # fmt: skip
-    add(_change, Absent(f"{{home}}/{_name}", base="{home}"), name=f"plant-{_slug}", bound={"name": _name}, group="persistence", **NOT_GRANTED)
+    add(
+        _change,
+        Absent(f"{{home}}/{_name}", base="{home}"),
+        name=f"plant-{_slug}",
+        bound={"name": _name},
+        group="persistence",
+        **NOT_GRANTED,
+    )
 
 
 def _change_ours(guard: str, name: str) -> str:

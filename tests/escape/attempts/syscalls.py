@@ -32,7 +32,9 @@ from ..stakes import Absent, Key, Reached, Secret, Stake, Terminal, Victim
 
 REFUSED = {"expected": "EPERM"}
 ROOT_ONLY = {"user": ("EPERM", "needs a capability")}
-MAYBE = dict.fromkeys(("root", "user"), ("ok|EPERM|ENOSYS|EACCES|EOPNOTSUPP|ENODEV|ENOENT|EINVAL", "depends on the kernel's configuration"))
+MAYBE = dict.fromkeys(
+    ("root", "user"), ("ok|EPERM|ENOSYS|EACCES|EOPNOTSUPP|ENODEV|ENOENT|EINVAL", "depends on the kernel's configuration")
+)
 
 # Namespaces
 
@@ -320,7 +322,11 @@ def take_a_descriptor_of_a_process_with_pidfd_getfd(pid: int) -> bytes:
     return os.pread(descriptor, 100, 0)
 
 
-@attempt(Victim(), expected="EPERM|ESRCH|ENOSYS", uncontrolled=dict.fromkeys(("root", "user"), ("ok|ENOSYS", "a kernel without CONFIG_KCMP has no kcmp")))
+@attempt(
+    Victim(),
+    expected="EPERM|ESRCH|ENOSYS",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|ENOSYS", "a kernel without CONFIG_KCMP has no kcmp")),
+)
 def compare_the_kernels_objects_of_two_processes(pid: int, folder: str) -> str:
     """It tells the order of kernel addresses, and who shares what."""
     found = call("kcmp", pid, os.getpid(), 6, 0, 0)
@@ -328,15 +334,25 @@ def compare_the_kernels_objects_of_two_processes(pid: int, folder: str) -> str:
         return f"{found} {file.read()}"
 
 
-@attempt(Reached(), expected="EPERM|ENOSYS", uncontrolled=dict.fromkeys(("root", "user"), ("ok|ENOSYS", "a kernel without CONFIG_KCMP has no kcmp")))
+@attempt(
+    Reached(),
+    expected="EPERM|ENOSYS",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|ENOSYS", "a kernel without CONFIG_KCMP has no kcmp")),
+)
 def compare_ones_own_descriptors() -> int:
     return call("kcmp", os.getpid(), os.getpid(), 0, 1, 2)
 
 
-@attempt(Reached(), expected="EPERM|ESRCH|ENOSYS", uncontrolled=dict.fromkeys(("root", "user"), ("ok|EPERM|ENOSYS", "needs CAP_SYS_NICE too, and a newer kernel")))
+@attempt(
+    Reached(),
+    expected="EPERM|ESRCH|ENOSYS",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|EPERM|ENOSYS", "needs CAP_SYS_NICE too, and a newer kernel")),
+)
 def advise_the_kernel_about_a_parents_memory() -> str:
     vector = (ctypes.c_uint64 * 2)(0, 4096)
-    return reach(lambda: call("process_madvise", call("pidfd_open", os.getppid(), 0), vector, 1, 20, 0), "EINVAL", "ENOMEM", "EBADF")
+    return reach(
+        lambda: call("process_madvise", call("pidfd_open", os.getppid(), 0), vector, 1, 20, 0), "EINVAL", "ENOMEM", "EBADF"
+    )
 
 
 # Ways around a filter's idea of a system call
@@ -401,7 +417,11 @@ def make_a_system_call_with_the_x32_bit() -> str:
     return f"process {raw(number('prctl') | 0x40000000, 16, ctypes.create_string_buffer(16), 0, 0, 0)}"
 
 
-@attempt(Reached(), expected="SIGSYS|ENOSYS|EPERM", uncontrolled=dict.fromkeys(("root", "user"), ("ENOSYS", "there is no such call yet")))
+@attempt(
+    Reached(),
+    expected="SIGSYS|ENOSYS|EPERM",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ENOSYS", "there is no such call yet")),
+)
 def make_a_system_call_that_does_not_exist_yet() -> int:
     return raw(1000)
 
@@ -419,7 +439,12 @@ def _terminal(path: str = "/dev/tty") -> int:
     return os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
 
 
-@attempt(Terminal(), namespaces="ENOENT|EACCES|ENXIO|EPERM", plain="ENXIO|EACCES|EPERM", uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")))
+@attempt(
+    Terminal(),
+    namespaces="ENOENT|EACCES|ENXIO|EPERM",
+    plain="ENXIO|EACCES|EPERM",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")),
+)
 def type_into_the_users_terminal() -> str:
     """TIOCSTI puts a character into the terminal's input, as if it were typed: the shell runs it when the client has ended."""
     descriptor = _terminal()
@@ -428,13 +453,21 @@ def type_into_the_users_terminal() -> str:
     return "typed"
 
 
-@attempt(Reached(), expected="EPERM", uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")))
+@attempt(
+    Reached(),
+    expected="EPERM",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")),
+)
 def type_into_a_terminal_of_ones_own() -> str:
     """Whatever terminal it is: the call itself is refused."""
     return _own_terminal(termios.TIOCSTI)
 
 
-@attempt(Reached(), expected="EPERM", uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")))
+@attempt(
+    Reached(),
+    expected="EPERM",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")),
+)
 def type_into_a_terminal_with_the_upper_half_of_the_register_set() -> str:
     """CVE-2019-10063: the kernel reads 32 bits of the request's number, the filter compared 64."""
     return _own_terminal(termios.TIOCSTI | 1 << 32)
@@ -451,9 +484,14 @@ def _own_terminal(request: int) -> str:
     return in_child(inner)
 
 
-@attempt(Reached(), expected="EPERM|ENOENT|EACCES", uncontrolled=dict.fromkeys(("root", "user"), ("ENOTTY|EPERM", "needs a console of the kernel's")))
+@attempt(
+    Reached(),
+    expected="EPERM|ENOENT|EACCES",
+    uncontrolled=dict.fromkeys(("root", "user"), ("ENOTTY|EPERM", "needs a console of the kernel's")),
+)
 def paste_into_a_console() -> str:
     """TIOCLINUX can paste its selection into the input. On another terminal the kernel says ENOTTY, so it was asked."""
+
     def inner() -> None:
         _, slave = os.openpty()
         call("ioctl", slave, 0x541C, ctypes.create_string_buffer(b"\x03"))
@@ -491,7 +529,19 @@ for _slug, _words in {
 
     def _privileged(words: tuple[object, ...]) -> str:
         # Any error but a refusal shows that the kernel has looked at the arguments, which are wrong on purpose.
-        also = ("EINVAL", "ENOENT", "ENOEXEC", "EFAULT", "EBADF", "ENOTBLK", "ESRCH", "E2BIG", "EADDRNOTAVAIL", "ENOTTY", "ENODEV")
+        also = (
+            "EINVAL",
+            "ENOENT",
+            "ENOEXEC",
+            "EFAULT",
+            "EBADF",
+            "ENOTBLK",
+            "ESRCH",
+            "E2BIG",
+            "EADDRNOTAVAIL",
+            "ENOTTY",
+            "ENODEV",
+        )
         return reach(lambda: call(*words), *also)  # type: ignore[arg-type]
 
     add(

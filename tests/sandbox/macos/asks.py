@@ -32,7 +32,11 @@ def asks(act: Act, disk: Disk) -> list[Ask]:
         return [*found, _vnode("file-write-unlink", target, disk)] if disk.exists(target) else found
     if kind == "link":
         source, target = disk.kernel(act.path, follow=False), disk.kernel(act.to, follow=False)
-        return [_vnode("file-link", source, disk), _vnode("file-link", target, disk, like=source), _vnode("file-write-create", target, disk, like=source)]
+        return [
+            _vnode("file-link", source, disk),
+            _vnode("file-link", target, disk, like=source),
+            _vnode("file-write-create", target, disk, like=source),
+        ]
     if kind == "clone":
         source, target = disk.kernel(act.path), disk.kernel(act.to, follow=False)
         return [_vnode("file-clone", source, disk), _vnode("file-write-create", target, disk, like=source)]

@@ -53,7 +53,9 @@ class Disk:
                 continue
             found = self.stored(at, part) or os.path.join(at, part)
             rest = parts[index + 1 :]
-            if found.startswith(f"{paths.DATA_VOLUME}/") and any(paths.below(found[len(paths.DATA_VOLUME) :], one) for one in paths.FIRMLINKS):
+            if found.startswith(f"{paths.DATA_VOLUME}/") and any(
+                paths.below(found[len(paths.DATA_VOLUME) :], one) for one in paths.FIRMLINKS
+            ):
                 found = self.kernel(found[len(paths.DATA_VOLUME) :], follow=False, steps=steps - 1)
             content = self.entries.get(found)
             if isinstance(content, str) and content.startswith("-> ") and (rest or follow):

@@ -83,7 +83,12 @@ class Rule:
 def parse(profile: str) -> list[Rule]:
     """Return the rules of a profile, in order."""
     forms = _read(profile)
-    if not forms or forms[0][0] != [Symbol("version"), 1] or forms[1:2] == [] or forms[1][0] != [Symbol("deny"), Symbol("default")]:
+    if (
+        not forms
+        or forms[0][0] != [Symbol("version"), 1]
+        or forms[1:2] == []
+        or forms[1][0] != [Symbol("deny"), Symbol("default")]
+    ):
         raise ProfileError("a profile starts with (version 1) (deny default)")
     rules: list[Rule] = []
     for form, line in forms[2:]:

@@ -25,7 +25,9 @@ def plan(at: dict[str, str] | None = None, **changes: object) -> Plan:
     made = Plan()
     made.program, made.argv, made.cwd = at["PYTHON"], [at["PYTHON"]], at["PROJECT"]
     made.runtime = [at["RUNTIME"]]
-    made.read, made.write, made.sockets = ([entry.format_map(at) for entry in given] for given in (cases.READ, cases.WRITE, cases.SOCKET))
+    made.read, made.write, made.sockets = (
+        [entry.format_map(at) for entry in given] for given in (cases.READ, cases.WRITE, cases.SOCKET)
+    )
     made.deny, made.protected = ([entry.format_map(at) for entry in given] for given in (cases.DENY, cases.PROTECTED))
     made.home, made.cache, made.tmp = at["STATE"], at["CACHE"], at["TMP"]
     made.network, made.proxy_port = ["example.org:443"], int(at["PROXY"])

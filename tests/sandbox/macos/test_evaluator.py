@@ -50,7 +50,11 @@ def test_a_subpath_ends_at_a_slash() -> None:
 
 def test_case_and_units_are_readings() -> None:
     profile = Profile(HEAD + '(allow file-read* (subpath "/A"))\n')
-    assert {reading.case for reading in (LAST, Reading("last", "folded", "bytes")) if profile.verdict(Ask("file-read-data", "/a/b"), reading)} == {"folded"}
+    assert {
+        reading.case
+        for reading in (LAST, Reading("last", "folded", "bytes"))
+        if profile.verdict(Ask("file-read-data", "/a/b"), reading)
+    } == {"folded"}
     profile = Profile(HEAD + '(allow file-read* (regex "^/.$"))\n')
     assert profile.verdict(Ask("file-read-data", "/\u00e9"), Reading("last", "seen", "characters"))
     assert not profile.verdict(Ask("file-read-data", "/\u00e9"), Reading("last", "seen", "bytes"))
@@ -114,12 +118,17 @@ def test_what_is_not_in_the_subset_is_an_error(rules: str) -> None:
         Profile(HEAD + rules + "\n")
 
 
-@pytest.mark.parametrize("profile", ["", "(version 1)\n", "(deny default)\n(version 1)\n", "(version 1)\n(allow default)\n", "(version 2)\n(deny default)\n"])
+@pytest.mark.parametrize(
+    "profile",
+    ["", "(version 1)\n", "(deny default)\n(version 1)\n", "(version 1)\n(allow default)\n", "(version 2)\n(deny default)\n"],
+)
 def test_a_profile_denies_first(profile: str) -> None:
     with pytest.raises(ProfileError):
         Profile(profile)
 
 
-@pytest.mark.parametrize("regex", ["^/a$", "/(a|b)$", "[^/]*[.]pem", "[Gg]", "\\[a\\]", "(.*/)?", "[^/][^/]?", "\u65e5", "[ -~](\u200c|\u200d)"])
+@pytest.mark.parametrize(
+    "regex", ["^/a$", "/(a|b)$", "[^/]*[.]pem", "[Gg]", "\\[a\\]", "(.*/)?", "[^/][^/]?", "\u65e5", "[ -~](\u200c|\u200d)"]
+)
 def test_the_dialect_is_what_shipping_profiles_use(regex: str) -> None:
     assert dialect_problem(regex) is None

@@ -61,7 +61,9 @@ SPELLINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("attack", "honest"), SPELLINGS, ids=[ascii(f"{attack.kind} {attack.path} {attack.to}") for attack, _ in SPELLINGS])
+@pytest.mark.parametrize(
+    ("attack", "honest"), SPELLINGS, ids=[ascii(f"{attack.kind} {attack.path} {attack.to}") for attack, _ in SPELLINGS]
+)
 def test_a_name_is_the_name_however_it_is_spelled(attack: Act, honest: Act) -> None:
     assert not allowed(attack)
     assert allowed(honest)
@@ -87,7 +89,9 @@ def test_a_home_beyond_ascii_is_protected_in_both_forms(kernel_form: str, plan_f
 @pytest.mark.parametrize("name", cases.NASTY_NAMES)
 def test_a_granted_folder_is_that_folder_whatever_its_name_says(name: str) -> None:
     granted = f"/Users/ann/{name}"
-    disk = Disk({**plans.world(AT), f"{granted}/file": "", f"{granted}/.git/config": "", "/Users/ann/a/file": "", "/Users/ann/file": ""})
+    disk = Disk(
+        {**plans.world(AT), f"{granted}/file": "", f"{granted}/.git/config": "", "/Users/ann/a/file": "", "/Users/ann/file": ""}
+    )
     generated = profile(plans.plan(write=[granted]), disk)
     assert allowed(Act("read", f"{granted}/file"), generated, disk)
     assert allowed(Act("create", f"{granted}/new"), generated, disk)
@@ -118,7 +122,9 @@ def test_a_pattern_covers_what_it_says(pattern: str, covered: str, other: str) -
     assert allowed(Act("create", f"{PROJECT}/{other}"), generated)
 
 
-@pytest.mark.parametrize("pattern", ["/", "**", "**/", "/**", "**/**", "relative", "a/**", "../x", "/a/../b", "**/a**", "", "/a\nb"])
+@pytest.mark.parametrize(
+    "pattern", ["/", "**", "**/", "/**", "**/**", "relative", "a/**", "../x", "/a/../b", "**/a**", "", "/a\nb"]
+)
 def test_a_pattern_that_means_nothing_or_everything_is_refused(pattern: str) -> None:
     with pytest.raises(MacSandboxError):
         sbpl.profile(plans.plan(deny=[pattern]), lambda path: path)
@@ -127,7 +133,7 @@ def test_a_pattern_that_means_nothing_or_everything_is_refused(pattern: str) -> 
 NAMES = st.one_of(
     st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/"), min_size=1, max_size=12),
     st.sampled_from(cases.NASTY_NAMES),
-    st.text(st.sampled_from('()[]{}"\\.*?+|^$ ;#\'a'), min_size=1, max_size=12),
+    st.text(st.sampled_from("()[]{}\"\\.*?+|^$ ;#'a"), min_size=1, max_size=12),
 ).filter(lambda name: name not in (".", "..") and not re.fullmatch(r"\*\*", name) and "**" not in name)
 
 
@@ -136,7 +142,9 @@ NAMES = st.one_of(
 def test_no_text_of_a_path_changes_the_verdict_on_another(granted: str, denied: str, kept: str) -> None:
     folder = f"/Users/ann/granted/{granted}"
     disk = Disk({**plans.world(AT), f"{folder}/file": ""})
-    plan = plans.plan(read=[folder], deny=[f"/Users/ann/denied/{denied}"], protected=[f"/Users/ann/kept/{kept}", *cases.PROTECTED[:2]])
+    plan = plans.plan(
+        read=[folder], deny=[f"/Users/ann/denied/{denied}"], protected=[f"/Users/ann/kept/{kept}", *cases.PROTECTED[:2]]
+    )
     generated = profile(plan, disk)
     for act in FIXED:
         assert allowed(act, generated, disk) == allowed(act), act
@@ -172,7 +180,10 @@ PATHS = st.lists(PARTS, min_size=1, max_size=4).map(lambda parts: "/".join([PROJ
 @given(PATHS)
 def test_what_the_fence_forbids_the_profile_refuses(path: str) -> None:
     fence = REAL.fence()
-    verdicts = {act.kind: allowed(act, REAL_PROFILE) for act in (Act("write", path), Act("create", path), Act("unlink", path), Act("mkdir", path))}
+    verdicts = {
+        act.kind: allowed(act, REAL_PROFILE)
+        for act in (Act("write", path), Act("create", path), Act("unlink", path), Act("mkdir", path))
+    }
     if fence.forbids_making(path):
         assert not any(verdicts.values()), (path, verdicts)
     elif fence.forbids_writing(path):
@@ -203,7 +214,10 @@ REAL_PROFILE = Profile(REAL_TEXT)
 EMBEDDED = [
     (Act("create", f"{PROJECT}/x/HEAD"), Act("create", f"{PROJECT}/.git/HEAD")),
     (Act("create", f"{PROJECT}/HEAD"), Act("create", f"{PROJECT}/vendor/repository/.git/refs/remotes/origin/HEAD")),
-    (Act("rename", f"{PROJECT}/readme.md", f"{PROJECT}/src/head"), Act("rename", f"{PROJECT}/.git/HEAD.lock", f"{PROJECT}/.git/HEAD")),
+    (
+        Act("rename", f"{PROJECT}/readme.md", f"{PROJECT}/src/head"),
+        Act("rename", f"{PROJECT}/.git/HEAD.lock", f"{PROJECT}/.git/HEAD"),
+    ),
     (Act("create", f"{PROJECT}/.git/x/HEAD"), Act("create", f"{PROJECT}/.git/logs/HEAD")),
     (Act("rename", f"{PROJECT}/.git/logs", f"{PROJECT}/x"), Act("rename", f"{PROJECT}/.git/objects", f"{PROJECT}/.git/x")),
     (Act("rename", f"{PROJECT}/.git/modules/a", f"{PROJECT}/x"), Act("unlink", f"{PROJECT}/.git/modules/a/index.lock")),
@@ -312,18 +326,45 @@ def test_what_a_runtime_needs_is_allowed(operation: str, values: dict[str, str])
     assert PROFILE.allows(Ask(operation, values=values))
 
 
-@pytest.mark.parametrize("path", ["/", "/private/etc/hosts", "/usr/lib/libSystem.B.dylib", "/System/Library/OpenSSL/openssl.cnf", "/usr/share/zoneinfo/UTC", "/dev/urandom"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/private/etc/hosts",
+        "/usr/lib/libSystem.B.dylib",
+        "/System/Library/OpenSSL/openssl.cnf",
+        "/usr/share/zoneinfo/UTC",
+        "/dev/urandom",
+    ],
+)
 def test_the_system_s_own_files_are_read(path: str) -> None:
     assert PROFILE.allows(Ask("file-read-data", path))
     assert not PROFILE.allows(Ask("file-write-data", path))
 
 
-@pytest.mark.parametrize("path", ["/private/etc/master.passwd", "/private/etc/sudoers", "/Library/Preferences/x", "/usr/bin/x", "/Users", "/private/tmp/x", "/dev/disk0", "/dev/tty", "/private/var/db/x", "/Library/Keychains/System.keychain"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/private/etc/master.passwd",
+        "/private/etc/sudoers",
+        "/Library/Preferences/x",
+        "/usr/bin/x",
+        "/Users",
+        "/private/tmp/x",
+        "/dev/disk0",
+        "/dev/tty",
+        "/private/var/db/x",
+        "/Library/Keychains/System.keychain",
+    ],
+)
 def test_what_else_is_on_the_system_is_not_read(path: str) -> None:
     assert not PROFILE.allows(Ask("file-read-data", path))
 
 
-@pytest.mark.parametrize("folder", ["/Users", "/Users/ann", "/Users/ann/work", "/Users/ann/server", "/opt/homebrew", "/etc", "/tmp", "/System/Volumes/Data"])
+@pytest.mark.parametrize(
+    "folder",
+    ["/Users", "/Users/ann", "/Users/ann/work", "/Users/ann/server", "/opt/homebrew", "/etc", "/tmp", "/System/Volumes/Data"],
+)
 def test_the_folders_above_a_grant_are_seen_and_not_listed(folder: str) -> None:
     assert PROFILE.allows(Ask("file-read-metadata", folder))
     assert not PROFILE.allows(Ask("file-read-data", folder))
@@ -398,7 +439,9 @@ def test_the_data_volume_beside_its_firmlinks_has_two_names() -> None:
 def test_without_a_layer_a_named_case_goes_through(layer: str, missed: str | None) -> None:
     text = sbpl.profile(plans.plan(), DISK.kernel)
     rules = re.split(r"\n(?=\()", text)
-    without = Profile("\n".join(rule for rule in rules if not re.match(layer, rule)) + ("\n" if not re.match(layer, rules[-1]) else "\n"))
+    without = Profile(
+        "\n".join(rule for rule in rules if not re.match(layer, rule)) + ("\n" if not re.match(layer, rules[-1]) else "\n")
+    )
     failing = {case.name for case in cases.CASES if "macos" in case.where and _any_reading(case.attack.at(AT), without)}
     if missed is None:
         # What is not denied by default on a Mac is by the evaluator: the rule is there by name.
@@ -414,7 +457,11 @@ def _any_reading(act: Act, generated: Profile) -> bool:
 
 
 def test_every_operation_that_is_allowed_is_denied_by_its_own_name_where_names_are_denied() -> None:
-    by_file = {rule.operation for rule in PROFILE.rules if rule.allows and rule.filters and rule.operation.startswith(("file", "process-exec", "network"))}
+    by_file = {
+        rule.operation
+        for rule in PROFILE.rules
+        if rule.allows and rule.filters and rule.operation.startswith(("file", "process-exec", "network"))
+    }
     denied = set(sbpl._NOTHING.split())
     assert by_file <= denied | {"network-outbound"}
     changes = {operation for operation in by_file if operation.startswith(("file-write", "file-link", "network-bind"))}

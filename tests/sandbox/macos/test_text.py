@@ -89,7 +89,11 @@ def test_a_folded_name_matches_no_other_name(name: str, other: str) -> None:
     assert (re.fullmatch(text.folded(name), other) is not None) == (same(name) == same(other))
 
 
-EXOTIC = [chr(code) for code in range(0x80, sys.maxunicode + 1) if not 0xD800 <= code < 0xE000 and same(chr(code)).isascii() and same(chr(code))]
+EXOTIC = [
+    chr(code)
+    for code in range(0x80, sys.maxunicode + 1)
+    if not 0xD800 <= code < 0xE000 and same(chr(code)).isascii() and same(chr(code))
+]
 
 
 def test_the_table_of_spellings_has_every_character_that_folds_to_ascii_letters() -> None:
@@ -110,7 +114,18 @@ def test_ligatures_are_spelled_out_in_every_position(name: str) -> None:
                 assert re.fullmatch(regex, name[:at] + exotic + name[at + len(part) :])
 
 
-@pytest.mark.parametrize("name", ["caf\u00e9", "stra\u00dfe", "\u0130stanbul", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u212bngstr\u00f6m", "\uac00", "K\u0301"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "caf\u00e9",
+        "stra\u00dfe",
+        "\u0130stanbul",
+        "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2",
+        "\u212bngstr\u00f6m",
+        "\uac00",
+        "K\u0301",
+    ],
+)
 def test_names_beyond_ascii_are_met_in_both_forms_and_cases(name: str) -> None:
     regex = text.folded(name)
     for form in ("NFC", "NFD"):

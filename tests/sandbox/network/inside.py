@@ -58,7 +58,16 @@ def main(neighbour: str) -> None:
                 found[f"direct {address}"] = direct.recv(100).decode().split()[1]
         for rules in (["*:80"], ["web.example:80"], []):
             with running(rules) as proxy:
-                for place in ("web.example", PUBLIC, f"[{'2606:2800::14'}]", "private.example", PRIVATE, "own.example", OWN, "gone.example"):
+                for place in (
+                    "web.example",
+                    PUBLIC,
+                    f"[{'2606:2800::14'}]",
+                    "private.example",
+                    PRIVATE,
+                    "own.example",
+                    OWN,
+                    "gone.example",
+                ):
                     before = len(asked)
                     answer = proxy.say(f"GET http://{place}/ HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n".encode())
                     found[f"{' '.join(rules) or 'nothing'}: {place}"] = answer.decode().split()[1]

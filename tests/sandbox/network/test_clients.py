@@ -80,7 +80,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/repository.git"):
             self.git(b"")
         elif self.path == "/thing":  # as npm's registry describes a package
-            about = {"name": "thing", "dist-tags": {"latest": "1.2.3"}, "versions": {"1.2.3": {"name": "thing", "version": "1.2.3"}}}
+            about = {
+                "name": "thing",
+                "dist-tags": {"latest": "1.2.3"},
+                "versions": {"1.2.3": {"name": "thing", "version": "1.2.3"}},
+            }
             self.answer("200 OK", [("Content-Type", "application/json")], json.dumps(about).encode())
         else:
             self.answer("200 OK", [("Content-Type", "text/plain")], HELLO)
@@ -156,7 +160,9 @@ def make_repository(folder: Path) -> Path:
 
     def git(*words: str) -> None:
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
-        subprocess.run(["git", *identity, *words], check=True, capture_output=True, env={"PATH": os.environ["PATH"], "HOME": str(folder)})
+        subprocess.run(
+            ["git", *identity, *words], check=True, capture_output=True, env={"PATH": os.environ["PATH"], "HOME": str(folder)}
+        )
 
     if shutil.which("git"):
         git("init", "--bare", "-b", "main", str(bare))
@@ -185,7 +191,13 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     rules = [f"{NAME}:{port}" for port in ports] + [f"127.0.0.0/8:{port}" for port in ports]
     with running(rules, secret=request.param, names={NAME: [["127.0.0.1"]]}) as proxy:
         yield World(
-            f"http://{NAME}:{ports[0]}", f"https://{NAME}:{ports[1]}", proxy, rules[:2], authority, request.param, make_repository(folder)
+            f"http://{NAME}:{ports[0]}",
+            f"https://{NAME}:{ports[1]}",
+            proxy,
+            rules[:2],
+            authority,
+            request.param,
+            make_repository(folder),
         )
     for server in servers:
         server.shutdown()
@@ -294,7 +306,18 @@ def test_npm_takes_the_proxy_over_a_projects_own_settings(world: World, tmp_path
     (tmp_path / ".npmrc").write_text("proxy=http://evil.test:1\nhttps-proxy=http://evil.test:1\n")
     (tmp_path / "package.json").write_text('{"name":"x","version":"1.0.0"}')
     for registry in (world.http, world.https):
-        command = ["npm", "view", "thing", "version", "--registry", registry, "--cache", str(tmp_path / "cache"), "--fetch-retries", "0"]
+        command = [
+            "npm",
+            "view",
+            "thing",
+            "version",
+            "--registry",
+            registry,
+            "--cache",
+            str(tmp_path / "cache"),
+            "--fetch-retries",
+            "0",
+        ]
         environment = {**world.environment(), "npm_config_cafile": str(world.authority)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path)
         assert done.stdout.strip() == "1.2.3", done.stderr
@@ -338,7 +361,11 @@ def test_no_variable_needs_a_package_for_socks_nor_holds_another_place() -> None
     variables = proxy_environment("http://127.0.0.1:8080", ["example.com:443"])
     assert "socks" not in " ".join(variables.values())
     assert variables["NO_PROXY"] == variables["no_proxy"] == variables["npm_config_noproxy"] == "localhost,127.0.0.1,::1"
-    assert all(value == "http://127.0.0.1:8080" for name, value in variables.items() if name.lower().endswith("_proxy") and "no" not in name.lower()[:2])
+    assert all(
+        value == "http://127.0.0.1:8080"
+        for name, value in variables.items()
+        if name.lower().endswith("_proxy") and "no" not in name.lower()[:2]
+    )
 
 
 @pytest.mark.parametrize("rule", ["127.0.0.1:8080", "127.0.0.0/8:8080", "[::1]:8080"])

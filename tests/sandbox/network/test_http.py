@@ -66,7 +66,10 @@ def test_a_tunnel_carries_bytes_as_they_are() -> None:
 
 
 def test_a_refusal_names_the_rule_that_would_allow_it_in_its_text_and_the_place_in_its_reason(proxy: RunningProxy) -> None:
-    for request in (b"CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n", b"GET http://evil.test:443/ HTTP/1.0\r\n\r\n"):
+    for request in (
+        b"CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n",
+        b"GET http://evil.test:443/ HTTP/1.0\r\n\r\n",
+    ):
         answer = proxy.say(request)
         assert answer.startswith(b"HTTP/1.1 403 stdioguard refuses evil.test:443\r\n")
         assert b'add "evil.test:443" to `network`' in answer
@@ -89,7 +92,9 @@ UNFIT = {
     "two lengths in one": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nContent-Length: 4, 5\r\n\r\nabcde",
     "a length with a sign": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nContent-Length: +4\r\n\r\nabcd",
     "a length in words": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nContent-Length: 0x4\r\n\r\nabcd",
-    "a length of a thousand digits": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nContent-Length: " + b"1" * 1000 + b"\r\n\r\nabcd",
+    "a length of a thousand digits": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nContent-Length: "
+    + b"1" * 1000
+    + b"\r\n\r\nabcd",
     "two codings": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
     "a coding and more": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "a coding with a comma": b"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n",
@@ -146,7 +151,9 @@ def shared() -> Iterator[tuple[RunningProxy, Upstream]]:
 
 
 @pytest.mark.parametrize("request_bytes", UNFIT.values(), ids=UNFIT.keys())
-def test_a_request_that_can_be_read_in_two_ways_reaches_nobody(shared: tuple[RunningProxy, Upstream], request_bytes: bytes) -> None:
+def test_a_request_that_can_be_read_in_two_ways_reaches_nobody(
+    shared: tuple[RunningProxy, Upstream], request_bytes: bytes
+) -> None:
     proxy, web = shared
     web.received.clear()
     place = f"{NAME}:{web.port}".encode()
@@ -210,7 +217,9 @@ def test_what_is_for_the_proxy_alone_in_an_answer_stays_with_it() -> None:
         b"Content-Length: 2\r\n\r\nok"
     )
     with listening(recording(answer)) as web, running([web.place]) as proxy:
-        found = proxy.say(f"GET http://{web.place}/ HTTP/1.1\r\nHost: {web.place}\r\n\r\nGET x HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        found = proxy.say(
+            f"GET http://{web.place}/ HTTP/1.1\r\nHost: {web.place}\r\n\r\nGET x HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        )
         assert headers(found) == {"x-stays": "1", "content-length": "2"}
 
 
@@ -233,7 +242,10 @@ def test_an_answer_that_is_none_becomes_a_502(answer: bytes) -> None:
 
 
 def test_an_answer_that_is_cut_off_looks_cut_off() -> None:
-    for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"):
+    for answer in (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+    ):
         with listening(recording(answer)) as web, running([web.place]) as proxy:
             client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
             client.request("GET", f"http://{web.place}/", headers={"Host": web.place})
@@ -257,11 +269,18 @@ def test_a_head_request_and_an_empty_answer_have_no_body() -> None:
         assert headers(found)["content-length"] == "5"
         assert found.endswith(b"\r\n\r\n")
     with listening(recording(b"HTTP/1.1 204 No Content\r\n\r\n")) as web, running([web.place]) as proxy:
-        assert status(proxy.say(f"GET http://{web.place}/ HTTP/1.1\r\nHost: {web.place}\r\nConnection: close\r\n\r\n".encode())) == 204
+        assert (
+            status(proxy.say(f"GET http://{web.place}/ HTTP/1.1\r\nHost: {web.place}\r\nConnection: close\r\n\r\n".encode()))
+            == 204
+        )
 
 
 def test_one_connection_serves_requests_to_several_hosts_each_judged_by_itself() -> None:
-    with listening(recording(quiet=0.1)) as one, listening(recording(quiet=0.1)) as other, running([one.place, other.place]) as proxy:
+    with (
+        listening(recording(quiet=0.1)) as one,
+        listening(recording(quiet=0.1)) as other,
+        running([one.place, other.place]) as proxy,
+    ):
         client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
         for place, expected in ((one.place, 200), (other.place, 200), (one.place, 200), ("127.0.0.1:1", 403)):
             client.request("GET", f"http://{place}/", headers={"Host": place})

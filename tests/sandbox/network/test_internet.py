@@ -45,7 +45,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if subprocess.run([*own, "true"], capture_output=True).returncode:
         pytest.skip("the kernel makes no namespaces for this user")
     folder: Path = tmp_path_factory.mktemp("etc")
-    (folder / "hosts").write_text("127.0.0.1 localhost\n93.184.215.14 web.example\n10.9.8.7 private.example\n93.184.215.1 own.example\n")
+    (folder / "hosts").write_text(
+        "127.0.0.1 localhost\n93.184.215.14 web.example\n10.9.8.7 private.example\n93.184.215.1 own.example\n"
+    )
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\nsearch corp.example\noptions timeout:1 attempts:1\n")
     done = subprocess.run(
         [*own, "sh", "-c", SCRIPT, "sh", str(folder), sys.executable], cwd=REPOSITORY, capture_output=True, text=True, timeout=120

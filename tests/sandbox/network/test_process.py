@@ -184,7 +184,9 @@ def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_dialled() 
         names = {"rebind.test": [["127.0.0.1"], ["127.0.0.2"]]}
         with running([f"rebind.test:{allowed.port}", f"127.0.0.1:{allowed.port}"], names=names) as proxy:
             with proxy.connect() as connection:
-                connection.sendall(f"CONNECT rebind.test:{allowed.port} HTTP/1.1\r\nHost: rebind.test:{allowed.port}\r\n\r\nhello".encode())
+                connection.sendall(
+                    f"CONNECT rebind.test:{allowed.port} HTTP/1.1\r\nHost: rebind.test:{allowed.port}\r\n\r\nhello".encode()
+                )
                 head = b""
                 while not head.endswith(b"\r\n\r\n"):
                     head += connection.recv(1)
@@ -192,7 +194,9 @@ def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_dialled() 
                 assert exactly(connection, 5) == b"hello"
             assert proxy.queries() == ["rebind.test"]
             # Asked anew, the name is judged anew.
-            answer = proxy.say(f"CONNECT rebind.test:{allowed.port} HTTP/1.1\r\nHost: rebind.test:{allowed.port}\r\n\r\n".encode())
+            answer = proxy.say(
+                f"CONNECT rebind.test:{allowed.port} HTTP/1.1\r\nHost: rebind.test:{allowed.port}\r\n\r\n".encode()
+            )
             assert answer.startswith(b"HTTP/1.1 403 ")
             assert b"127.0.0.2 is loopback" in answer
 
@@ -242,7 +246,9 @@ def test_a_flood_of_different_hosts_is_counted_and_not_listed() -> None:
     with running([]) as proxy:
         answers = 0
         for number in range(1100):
-            answers += proxy.say(f"CONNECT h{number}.test:443 HTTP/1.1\r\nHost: h{number}.test\r\n\r\n".encode()).startswith(b"HTTP/1.1 403 ")
+            answers += proxy.say(f"CONNECT h{number}.test:443 HTTP/1.1\r\nHost: h{number}.test\r\n\r\n".encode()).startswith(
+                b"HTTP/1.1 403 "
+            )
             proxy.reports()
         assert answers == 1100
         lines = proxy.reports(1001)

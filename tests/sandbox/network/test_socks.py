@@ -114,7 +114,9 @@ def test_a_client_that_offers_no_method_in_common_is_sent_away(world: tuple[Runn
     assert world[0].say(greeting) == b"\x05\xff"
 
 
-@pytest.mark.parametrize("data", [b"\x05", b"\x05\x01", GREETING + b"\x04\x01\x00\x01", GREETING + b"\x05\x01\x00", GREETING + b"\x05\x01\x00\x03\xff"])
+@pytest.mark.parametrize(
+    "data", [b"\x05", b"\x05\x01", GREETING + b"\x04\x01\x00\x01", GREETING + b"\x05\x01\x00", GREETING + b"\x05\x01\x00\x03\xff"]
+)
 def test_half_a_request_ends_with_the_connection(world: tuple[RunningProxy, Upstream], data: bytes) -> None:
     proxy, upstream = world
     with proxy.connect() as connection:

@@ -59,9 +59,7 @@ def _open(broker: Broker, call: Call, number: int, path: bytes, flags: int, mode
     elif flags & os.O_CREAT:
         _create(broker, call, number, path, flags, mode & 0o7777)
         return
-    found = broker.resolver.find(
-        call, number, path, follow=not flags & os.O_NOFOLLOW, directory=bool(flags & os.O_DIRECTORY)
-    )
+    found = broker.resolver.find(call, number, path, follow=not flags & os.O_NOFOLLOW, directory=bool(flags & os.O_DIRECTORY))
     _open_found(broker, call, found, flags)
 
 

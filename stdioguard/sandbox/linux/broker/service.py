@@ -21,6 +21,7 @@ _MACHINE = kernel.MACHINE
 _MOST_REPORTS = 1000
 """Different refusals that are told; a server that tries more than that has been seen to try."""
 _LONGEST = 1024
+_PROBES = ("/.stdioguard-canary", "/.stdioguard-canary.sock")
 
 
 def _handlers() -> dict[int, object]:
@@ -102,6 +103,8 @@ class Broker:
         """Tell the guard, each refusal once, and never wait for it."""
         name = _NAMES.get(call.number, str(call.number))
         key = (name, refusal.path)
+        if refusal.path.endswith(_PROBES):
+            return  # tried by the launch itself
         if key in self._told or len(self._told) >= _MOST_REPORTS:
             return
         self._told.add(key)
