@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stdioguard.sandbox.permissions import Resolved
     from stdioguard.sandbox.runtime import Collector
 
-_MAX_TEXT = 1 << 18
+_MAX_TEXT = 1 << 15  # a larger buffer would be mapped anew for each file
 _ENDINGS = ("", ".py", ".pyc", ".abi3.so")
 _OURS = "Python's own files"
 _NAMED = "code that the Python environment names"
@@ -119,9 +119,7 @@ def _named(collector: Collector, site: str) -> list[str]:
                     collector.add(entry.path, f"{_NAMED} ({entry.name})")
     except OSError:
         return []
-    for name in sorted(names):
-        if not name.endswith(".pth"):
-            continue
+    for name in sorted(name for name in names if name.endswith(".pth")):
         for line in _text(os.path.join(site, name)).splitlines():
             line = line.strip()  # noqa: PLW2901
             if not line or line.startswith("#"):

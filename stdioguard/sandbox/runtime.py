@@ -122,10 +122,9 @@ class Collector:
         self._taken: dict[str, str] = {}
         self.home = environment.get("HOME") or os.path.expanduser("~")
         named = {self.home, os.path.expanduser("~")}
-        homes = sorted(
-            path for path in named | {os.path.realpath(home) for home in named} if path.startswith("/") and path != "/"
-        )
-        own = [path for kind in ("config", "state", "cache") for path in _both(places.directory(kind))]
+        homes = sorted(path for path in named | {self.real(home) for home in named} if path.startswith("/") and path != "/")
+        own = [places.directory(kind) for kind in ("config", "state", "cache")]
+        own += [os.path.realpath(path) for path in own]
         self._closed = (*own, *(f"{home}/{name}" for home in homes for name in _SECRETS))
         self._anchors = (*homes, *self._closed)
         self._shared = _SHARED | {f"{home}/{name}" for home in homes for name in _SHARED_AT_HOME}
@@ -137,7 +136,7 @@ class Collector:
         inside = path + "/"
         for anchor in self._anchors:
             if anchor == path or anchor.startswith(inside):
-                return f"it holds {anchor}" if anchor != path else "it is not for servers to read"
+                return f"it holds {anchor}" if anchor != path else "it is your home folder, or holds secrets"
         for closed in self._closed:
             if inside.startswith(closed + "/"):
                 return f"it lies in {closed}"
@@ -216,6 +215,13 @@ class Collector:
         """Tell whether a canonical path is within what has been taken, or every server's."""
         return _is_in(path, BASE) or _is_in(path, self._taken)
 
+    def real(self, path: str) -> str:
+        """Return the canonical form of an absolute path; what is not there is taken as it stands."""
+        try:
+            return self.checker.seen(path)[0]
+        except OSError:
+            return os.path.normpath(path)
+
     def note(self, text: str) -> None:
         """Say what may be missed."""
         if text not in self._runtime.notes:
@@ -238,7 +244,3 @@ class Collector:
 
 def _is_in(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(folder + "/") for folder in folders)
-
-
-def _both(path: str) -> tuple[str, str]:
-    return path, os.path.realpath(path)

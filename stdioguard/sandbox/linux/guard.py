@@ -6,7 +6,6 @@ The guard has no network and changes no file but its own; the proxy sees no file
 from __future__ import annotations
 
 import errno
-import os
 
 from stdioguard.sandbox.linux import kernel, landlock, trapped
 
@@ -46,11 +45,11 @@ def confine(writable: Sequence[str]) -> None:
 
 def confine_proxy() -> None:
     """Confine the proxy for good. Raises `OSError`."""
-    from stdioguard.sandbox.network.proxy import RESOLVER_FILES  # noqa: PLC0415 - loaded in that process alone
+    from stdioguard.sandbox.network.proxy import resolver_files  # noqa: PLC0415 - loaded in that process alone
 
     rules = landlock.Ruleset(landlock.ability(), files=(1 << 16) - 1, scopes=landlock.SCOPE_SIGNAL)
-    for path in RESOLVER_FILES:
-        rules.allow(os.path.realpath(path), landlock.READ)
+    for path in resolver_files():
+        rules.allow(path, landlock.READ)
     _confine(rules, _NEVER[kernel.MACHINE])
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 USER = b"stdioguard"
 
-RESOLVER_FILES = (
+_RESOLVER_FILES = (
     "/etc/gai.conf",
     "/etc/host.conf",
     "/etc/hosts",
@@ -42,7 +42,6 @@ RESOLVER_FILES = (
     "/run/resolvconf",
     "/run/systemd/resolve",
 )
-"""All that the process reads once it is confined: what glibc's resolver looks at for each name (nsswitch.conf(5), resolv.conf(5))."""
 
 
 class Limits:
@@ -78,12 +77,14 @@ class Proxy:
         self.resolver = resolver
         self.limits = limits or Limits()
         self.secret = None if secret is None else USER + b":" + secret.encode()
+        if secret is not None:
+            import hmac  # noqa: PLC0415 - brings OpenSSL; and here, since nothing can be imported once the process is confined
+
+            self._equal = hmac.compare_digest
 
     def is_secret(self, given: bytes) -> bool:
         """Compare `user:password`, in a time that does not tell how much of it was right; a wrong one is reported."""
-        import hmac  # noqa: PLC0415 - OpenSSL, only where there is a secret
-
-        right = self.secret is not None and hmac.compare_digest(given, self.secret)
+        right = self.secret is not None and self._equal(given, self.secret)
         if not right:
             self.reports.deny("", 0, "wrong user or password for the proxy")
         return right
@@ -144,6 +145,14 @@ def serve(
         os.write(2, f"stdioguard: the network proxy ended: {type(error).__name__}: {error}\n".encode("ascii", "backslashreplace"))
     finally:
         os._exit(code)
+
+
+def resolver_files() -> list[str]:
+    """Return all that the process reads once it is confined, with links resolved: what glibc's resolver looks at for each name.
+
+    (resolv.conf(5), nsswitch.conf(5), gai.conf(5).) The rest is loaded by then.
+    """
+    return [os.path.realpath(path) for path in _RESOLVER_FILES if os.path.exists(path)]
 
 
 def _become_own_process(kept: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from ..catalogue import add, attempt
-from ..inside import linkat, openat2, output, parent_of, read, reach, renameat2, write
+from ..inside import linkat, openat2, output, parent_of, reach, read, renameat2, write
 from ..kernel import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT, call
 from ..stakes import Absent, GuardsSecret, Kept, Name, Reached, Script, Secret
 

@@ -9,7 +9,7 @@ import struct
 
 from ..catalogue import add, attempt
 from ..kernel import AT_EMPTY_PATH, AT_FDCWD, call
-from ..stakes import Attribute, Existence, Kept, LinkTarget, Name, Stirred
+from ..stakes import Attribute, Existence, Kept, LinkTarget, Stirred
 
 
 def _chmod(path: str) -> None:

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import termios
+from typing import Any
 
 from ..catalogue import add, attempt
 from ..inside import in_child, reach, write
@@ -97,13 +98,16 @@ def clone3_into_a_user_namespace() -> str:
     return "cloned"
 
 
-@attempt(Victim(), expected="EPERM|ENOENT|EACCES", uncontrolled=ROOT_ONLY)
+class _Entered(Victim):
+    """A process whose namespaces must not be entered."""
+
+    def happened(self, outcome: dict[str, Any]) -> bool:
+        return bool(outcome["ok"])
+
+
+@attempt(_Entered(), expected="EPERM|ENOENT|EACCES", uncontrolled=ROOT_ONLY)
 def enter_the_network_namespace_of_another_process(pid: int) -> str:
-    return in_child(lambda: call("setns", os.open(f"/proc/{pid}/ns/net", os.O_RDONLY), CLONE_NEWNET)) and _reached()
-
-
-def _reached() -> str:
-    raise OSError(errno.EXFULL, "reached")
+    return in_child(lambda: call("setns", os.open(f"/proc/{pid}/ns/net", os.O_RDONLY), CLONE_NEWNET))
 
 
 @attempt(Reached(), uncontrolled=ROOT_ONLY, **REFUSED)
@@ -280,7 +284,7 @@ def read_a_processs_memory_with_process_vm_readv(pid: int, start: int, length: i
 class _Written(Victim):
     """A process whose memory must stay as it is."""
 
-    def happened(self, outcome: dict[str, object]) -> bool:
+    def happened(self, outcome: dict[str, Any]) -> bool:
         with open(f"/proc/{self.pid}/environ", "rb") as file:
             return b"EVIL" in file.read()
 
@@ -371,8 +375,7 @@ def change_the_personality_with_the_upper_half_set() -> int:
 
 def _i386(function: int, *arguments: int) -> int:
     """Make a system call by the 32-bit entry (int 0x80), with the 32-bit numbers."""
-    code = b"\x53\x89\xf8\x89\xf3\x89\xd1\x89\xca\x44\x89\xc6\xcd\x80\x5b\xc3"
-    # push rbx; mov eax, edi; mov ebx, esi; mov ecx, edx; (edx is set below); int 0x80; pop rbx; ret
+    # push rbx; mov eax, edi; mov ebx, esi; mov r8d, ecx; mov ecx, edx; mov edx, r8d; int 0x80; pop rbx; ret
     code = b"\x53\x89\xf8\x89\xf3\x41\x89\xc8\x89\xd1\x44\x89\xc2\xcd\x80\x5b\xc3"
     page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=7)
     page.write(code)
@@ -558,7 +561,7 @@ class _HostName(Stake):
     def prepare(self) -> None:
         self.name = socket.gethostname()
 
-    def happened(self, outcome: dict[str, object]) -> bool:
+    def happened(self, outcome: dict[str, Any]) -> bool:
         changed = socket.gethostname() != self.name
         if changed:
             socket.sethostname(self.name)

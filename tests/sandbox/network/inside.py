@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+from stdioguard.sandbox.linux import landlock
 from tests.sandbox.network.running import running
 from tests.sandbox.network.upstream import OK
 
@@ -57,7 +58,7 @@ def main(neighbour: str) -> None:
                 direct.sendall(b"x")
                 found[f"direct {address}"] = direct.recv(100).decode().split()[1]
         for rules in (["*:80"], ["web.example:80"], []):
-            with running(rules) as proxy:
+            with running(rules, landlock=landlock.ability() > 0) as proxy:
                 for place in (
                     "web.example",
                     PUBLIC,

@@ -105,8 +105,12 @@ def running(
     secret: str | None = None,
     names: dict[str, list[list[str]]] | None = None,
     limits: dict[str, float] | None = None,
+    landlock: bool = False,
 ) -> Iterator[RunningProxy]:
-    """Run a proxy. `names` gives for each name its addresses at the first look-up, the second, and so on, the last ones staying."""
+    """Run a proxy. `names` gives for each name its addresses at the first look-up, the second, and so on, the last ones staying.
+
+    With `landlock` the process sees no files but the resolver's.
+    """
     with tempfile.TemporaryDirectory() as folder:
         fifo = os.path.join(folder, "queries")
         os.mkfifo(fifo)
@@ -116,7 +120,7 @@ def running(
         parent, alive = os.pipe()
         options = {
             "listener": listener.fileno(), "report": report, "parent": parent, "queries": fifo, "rules": rules, "secret": secret,
-            "names": names, "limits": limits or {},
+            "names": names, "limits": limits or {}, "landlock": landlock,
         }  # fmt: skip
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.sandbox.network.running", json.dumps(options)],
@@ -142,6 +146,7 @@ def running(
 
 def be_the_proxy(options: dict[str, Any]) -> None:
     """Be the process that `running` starts."""
+    from stdioguard.sandbox.linux import landlock
     from stdioguard.sandbox.network import dial, proxy
 
     names: dict[str, list[list[str]]] | None = options["names"]
@@ -158,6 +163,19 @@ def be_the_proxy(options: dict[str, Any]) -> None:
     def confine() -> None:
         nonlocal log
         log = os.open(options["queries"], os.O_WRONLY)  # here, since the proxy closes what it was not told of
+        if options["landlock"]:
+            everything = landlock.READ | landlock.EXECUTE | landlock.CHANGES
+            ruleset = landlock.Ruleset(
+                landlock.ability(), files=everything, scopes=landlock.SCOPE_ABSTRACT_UNIX | landlock.SCOPE_SIGNAL
+            )
+            for path in proxy.resolver_files():
+                ruleset.allow(path, landlock.READ)
+            ruleset.enforce()
+            try:
+                os.listdir("/")
+            except PermissionError:
+                return
+            raise AssertionError("the proxy sees files")
 
     limits = proxy.Limits()
     for name, value in options["limits"].items():

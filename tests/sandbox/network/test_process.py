@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stdioguard.sandbox.linux import landlock
 from stdioguard.sandbox.network.proxy import Proxy
 from stdioguard.sandbox.network.reports import Reports
 from stdioguard.sandbox.network.rules import Rules
@@ -113,6 +114,28 @@ def test_rules_that_cannot_be_read_and_an_empty_secret_start_nothing(rules: list
         Proxy(Rules(rules), Reports(-1), secret=secret)
     with pytest.raises((AssertionError, IndexError)), running(rules, secret=secret):
         raise RuntimeError("it runs")
+
+
+@linux
+@pytest.mark.skipif(not landlock.ability(), reason="the kernel has no Landlock")
+@pytest.mark.parametrize("secret", [None, "s3cret"])
+def test_a_process_that_sees_no_files_does_its_work(secret: str | None) -> None:
+    """Whatever is loaded late would be missed here; `test_internet` has the resolver's part."""
+    with listening(recording(quiet=0.05)) as web:
+        with running(
+            [web.place, f"web.test:{web.port}"], secret=secret, names={"web.test": [["127.0.0.1"]]}, landlock=True
+        ) as proxy:
+            credentials = "" if secret is None else f"Proxy-Authorization: {basic('stdioguard:s3cret')}\r\n"
+            for place in (web.place, f"web.test:{web.port}"):
+                request = f"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\n{credentials}Transfer-Encoding: chunked\r\nConnection: close\r\n"
+                assert proxy.say(f"{request}\r\n1\r\nx\r\n0\r\n\r\n".encode()).startswith(b"HTTP/1.1 200 ")
+            assert proxy.say(f"CONNECT evil.test:1 HTTP/1.1\r\nHost: evil.test\r\n{credentials}\r\n".encode()).startswith(
+                b"HTTP/1.1 403 "
+            )
+            assert proxy.say(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+            wrong = f"CONNECT {web.place} HTTP/1.1\r\nHost: {web.place}\r\nProxy-Authorization: Basic ????\r\n\r\n"
+            assert proxy.say(wrong.encode()).startswith(b"HTTP/1.1 200 " if secret is None else b"HTTP/1.1 407 ")
+            assert not [line for line in proxy.reports() if "fault" in str(line.get("reason"))]
 
 
 # The secret

@@ -68,7 +68,7 @@ class Call:
 
     def integer(self, index: int) -> int:
         """Return an argument that is an `int`: the kernel looks at its low 32 bits."""
-        value = self.arguments[index] & 0xFFFFFFFF
+        value: int = self.arguments[index] & 0xFFFFFFFF
         return value - (1 << 32) if value >= 1 << 31 else value
 
     def keep(self, descriptor: int) -> int:
@@ -82,6 +82,7 @@ class Call:
         return held
 
     def close(self) -> None:
+        """Close what is held."""
         for descriptor in self._held:
             os.close(descriptor)
         self._held = []
@@ -133,7 +134,7 @@ class Call:
         that has been killed and whose id has another owner by then; `validate` finds that out.
         """
         first = min(size, PATH_MAX - address % PATH_MAX)
-        _remote[:] = (address, first, address + first, size - first)
+        _remote[:] = [address, first, address + first, size - first]
         found: int = _readv(self.thread, _local, 1, _remote, 2, 0)
         if found >= 0:
             return found
@@ -247,7 +248,7 @@ def reference_plain(directory: int, path: bytes, flags: int = 0) -> int:
 
 
 def _reference(directory: int, path: bytes, flags: int, resolve: int) -> int:
-    _how[:] = (flags | os.O_PATH | os.O_CLOEXEC, 0, resolve)
+    _how[:] = [flags | os.O_PATH | os.O_CLOEXEC, 0, resolve]
     descriptor: int = _openat2(_OPENAT2, directory, path, _how, 24)
     if descriptor < 0:
         raise _error(ctypes.get_errno())

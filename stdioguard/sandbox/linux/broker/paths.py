@@ -1,6 +1,7 @@
 """From what a caller names to what it means: resolved as the kernel would for the caller, to a reference (O_PATH) to one file.
 
-Three ways, each slower than the one before. A path without links is the kernel's to resolve (openat2(2), RESOLVE_NO_SYMLINKS). So is one with
+Three ways, each slower than the one before. A path without links is the kernel's to resolve (openat2(2), RESOLVE_NO_SYMLINKS).
+So is one with
 links that are paths, as long as it ends outside /proc: there, `self` would be the broker. All others are walked here, one component after
 the other, with the caller's `self` in place of the broker's.
 

@@ -1,6 +1,7 @@
 """What may be done to which path: the fence of denied and protected names, the server's own folders, the granted sockets.
 
-Paths are canonical, as the kernel spells them (`/proc/self/fd`). What is no path there, such as `pipe:[123]`, is something without a name, and
+Paths are canonical, as the kernel spells them (`/proc/self/fd`). What is no path there, such as `pipe:[123]`, is something
+without a name, and
 free. Inside the server's own folders no name is protected: nobody's programs look there, and `git clone` has to work somewhere. So
 that nobody ever does, no symbolic link from outside may lead into them (see `_marks`), and no directory may be moved out of them.
 """
@@ -27,7 +28,7 @@ _INTO_OWN = "no link into the server's own folders"
 _VIEW_ONLY = ("/tmp", "/dev/shm")  # noqa: S108 - as names
 
 
-class Refused(OSError):
+class Refused(OSError):  # noqa: N818 - a verdict, not a fault
     """The rules refuse. `rule` is the pattern or the sentence for the record."""
 
     def __init__(self, path: str, rule: str) -> None:

@@ -43,8 +43,9 @@ _HANDLERS = _handlers()
 class Broker:
     """Answers the trapped calls of one server.
 
-    `readable` and `writable` are the granted folders, `private` the server's own, `sockets` the granted UNIX sockets; `inet` is `any` in a network
-    namespace of its own, else the one address that may be connected to, or `None`. Refusals are written to the descriptor `report`.
+    `readable` and `writable` are the granted folders, `private` the server's own, `sockets` the granted UNIX sockets; `inet` is `any`
+    in a network namespace of its own, else the one address that may be connected to, or `None`. Refusals are told on the descriptor
+    `report`.
     """
 
     def __init__(

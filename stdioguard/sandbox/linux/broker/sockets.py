@@ -1,6 +1,7 @@
 """connect, bind and listen: on a copy of the caller's socket, with a copy of the address that was looked at.
 
-A socket with a path is connected to through a reference to the very file that was judged. Its peer sees the broker's process id where it asks
+A socket with a path is connected to through a reference to the very file that was judged. Its peer sees the broker's process id
+where it asks
 for the caller's (SO_PEERCRED), and the right user.
 """
 
