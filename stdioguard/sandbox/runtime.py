@@ -17,11 +17,11 @@ from stdioguard.sandbox.linux import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from stdioguard.sandbox.ownership import Checked, Checker
 
-BASE = system.DIRECTORIES if sys.platform == "linux" else ("/usr", "/bin", "/sbin", "/System")
+BASE = frozenset(system.DIRECTORIES if sys.platform == "linux" else ("/usr", "/bin", "/sbin", "/System"))
 """What every server may read."""
 
 _SECRETS = (
@@ -124,23 +124,20 @@ class Collector:
         named = {self.home, os.path.expanduser("~")}
         homes = sorted(path for path in named | {self.real(home) for home in named} if path.startswith("/") and path != "/")
         own = [places.directory(kind) for kind in ("config", "state", "cache")]
-        own += [os.path.realpath(path) for path in own]
-        self._closed = (*own, *(f"{home}/{name}" for home in homes for name in _SECRETS))
-        self._anchors = (*homes, *self._closed)
+        own += [self.real(path) for path in own]
+        self._closed = frozenset((*own, *[f"{home}/{name}" for home in homes for name in _SECRETS]))
+        self._anchors = "\n".join(("", *homes, *self._closed, ""))  # searched as one text: each path of each launch is looked for
         self._shared = _SHARED | {f"{home}/{name}" for home in homes for name in _SHARED_AT_HOME}
 
     def unfit(self, path: str) -> str:
         """Return why a canonical path is not granted as a whole; empty if it can be."""
         if path == "/" or path in self._shared or os.path.dirname(path) in _HOMES:
             return "it holds much more"
-        inside = path + "/"
-        for anchor in self._anchors:
-            if anchor == path or anchor.startswith(inside):
-                return f"it holds {anchor}" if anchor != path else "it is your home folder, or holds secrets"
-        for closed in self._closed:
-            if inside.startswith(closed + "/"):
-                return f"it lies in {closed}"
-        return ""
+        if f"\n{path}\n" in self._anchors:
+            return "it is your home folder, or holds secrets"
+        if f"\n{path}/" in self._anchors:
+            return f"it holds {path}/{self._anchors.partition(f'{chr(10)}{path}/')[2].partition(chr(10))[0]}"
+        return "it lies in a folder of secrets, or of stdioguard's" if _is_in(path, self._closed) else ""
 
     def add(self, path: str, reason: str, *, quiet: bool = False) -> bool:
         """Take the file or folder at an absolute path; `False` if it is not there or not fit, which is noted unless `quiet`.
@@ -216,11 +213,11 @@ class Collector:
         return _is_in(path, BASE) or _is_in(path, self._taken)
 
     def real(self, path: str) -> str:
-        """Return the canonical form of an absolute path; what is not there is taken as it stands."""
+        """Return the canonical form of an absolute path."""
         try:
             return self.checker.seen(path)[0]
         except OSError:
-            return os.path.normpath(path)
+            return os.path.realpath(path)
 
     def note(self, text: str) -> None:
         """Say what may be missed."""
@@ -236,11 +233,16 @@ class Collector:
         for path, reason in self._taken.items():
             if not _is_in(os.path.dirname(path), self._taken):
                 self._runtime.entries.append(Entry(path, reason))
-        kept = [entry.path for entry in self._runtime.entries]
+        kept = {entry.path for entry in self._runtime.entries}
         links = self._runtime.links.items()
         self._runtime.links = {path: target for path, target in links if not _is_in(path, BASE) and not _is_in(path, kept)}
         return self._runtime
 
 
-def _is_in(path: str, folders: Iterable[str]) -> bool:
-    return any(path == folder or path.startswith(folder + "/") for folder in folders)
+def _is_in(path: str, folders: Container[str]) -> bool:
+    """Tell whether a canonical path is one of `folders`, or lies in one."""
+    while path:
+        if path in folders:
+            return True
+        path = path[: path.rfind("/")]
+    return False

@@ -52,6 +52,8 @@ class Host:
         self.current: Session | None = None
         self.attempts: dict[str, Attempt] = {}
         self.launches = 0
+        self.modes: dict[str, int] = {}
+        self.upstreams: dict[tuple[str, int], socket.socket] = {}
         self._make_stage()
         for name, attempt in load().items():
             if attempt.world and not setup["world"]:
@@ -125,7 +127,7 @@ class Host:
         path = f"{self.paths['root']}/profiles/{slug}.toml"
         with open(path, "w") as file:
             file.write("\n".join(lines))
-        os.chmod(path, 0o600)
+        os.chmod(path, self.modes.get(slug, 0o600))
         return path
 
     def start(self, launch: Launch, slug: str) -> Session:

@@ -36,7 +36,9 @@ from .stakes import METADATA, PUBLIC, PUBLIC6
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOBODY = 65534
-_NAMES = {"allowed.test": PUBLIC, "other.test": PUBLIC, "rebound.test": "127.0.0.1", "metadata.test": METADATA}
+_NAMES = dict.fromkeys(
+    ("allowed.test", "other.test", "evil.test", "evilallowed.test", "allowed.test.evil.test", "wild.test", "evilwild.test"), PUBLIC
+) | {"rebound.test": "127.0.0.1", "metadata.test": METADATA}
 _MS_RDONLY, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 4096, 16384, 1 << 18
 
 

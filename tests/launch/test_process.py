@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from stdioguard.sandbox import guarantees
+
 from tests.launch.guarded import ALLOW_ALL, GUARD, INITIALIZE, PROBE, READY, Guarded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
@@ -72,7 +74,7 @@ def test_the_environment_is_what_the_profile_passes_and_nothing_else(tmp_path: P
     assert seen["LANG"] == "C.UTF-8"
     assert seen["GRANTED"] == "yes"
     assert not seen.keys() & HOSTILE.keys()
-    assert seen.keys() <= {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "GRANTED", "LC_CTYPE", "PWD"}
+    assert seen.keys() <= {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "GRANTED", "LC_CTYPE", "PWD", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME"}
     assert all(entry.startswith("/") for entry in seen["PATH"].split(":"))
 
 
@@ -148,12 +150,15 @@ def test_a_session_without_an_accepted_message_ends_well_and_starts_nothing(tmp_
     assert not started.exists()
 
 
-def test_run_says_that_there_is_no_sandbox_on_stderr_and_in_the_record(tmp_path: Path) -> None:
+def test_the_record_says_what_of_the_sandbox_was_proved_and_stderr_what_is_missing(tmp_path: Path) -> None:
     with Guarded(tmp_path) as guarded:
         guarded.open()
         _, errors = guarded.finish()
-        assert "no OS sandbox is applied" in errors
-        assert guarded.records()[0]["sandbox"] == "none"
+        (entry,) = [entry for entry in guarded.records() if entry.get("event") == "sandbox" and "guarantees" in entry]
+    assert entry["guarantees"].keys() == guarantees.NAMES.keys()
+    for name, row in entry["guarantees"].items():
+        assert row["state"] == "enforced" or name in guarantees.OPTIONAL
+        assert (f"{name} absent" in errors) == (row["state"] == "absent")
 
 
 def test_stdout_is_protocol_and_nothing_else(tmp_path: Path) -> None:

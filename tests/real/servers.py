@@ -74,6 +74,11 @@ class Place:
         return self.root / "guard"
 
     @property
+    def graph(self) -> Path:
+        """The memory server's file, where its profile grants it: in its private state."""
+        return self.guard / "state" / "servers" / "memory" / "state" / "memory.jsonl"
+
+    @property
     def outside(self) -> Path:
         """A directory that no command line and no profile names."""
         return self.root / "outside"
@@ -186,8 +191,10 @@ def lay_files(place: Place) -> None:
 
 def lay_memory(place: Place) -> None:
     """A graph with two entities and a relation."""
+    for folder in (place.guard, *(place.graph.parents[up] for up in (3, 2, 1, 0))):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(
-        place.files / "memory.jsonl",
+        place.graph,
         '{"type":"entity","name":"Ada","entityType":"person","observations":["wrote notes"]}\n'
         '{"type":"entity","name":"Engine","entityType":"machine","observations":["never finished"]}\n'
         '{"type":"relation","from":"Ada","to":"Engine","relationType":"describes"}',
@@ -257,7 +264,7 @@ SERVERS = {
             "memory",
             lay_memory,
             npm="mcp-server-memory",
-            environment=lambda place: {"MEMORY_FILE_PATH": str(place.files / "memory.jsonl")},
+            environment=lambda place: {"MEMORY_FILE_PATH": str(place.graph)},
         ),
         Server("sequential-thinking", "sequential-thinking", lay_nothing, npm="mcp-server-sequential-thinking"),
         Server(

@@ -133,7 +133,8 @@ REFUSED: dict[str, tuple[int, str]] = {
     **dict.fromkeys(
         ("mount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr", "move_mount", "fsopen", "fsconfig", "fsmount",
          "fspick", "mount_setattr"), (errno.EPERM, _MOUNTS)),
-    **dict.fromkeys(("statmount", "listmount", "listns"), (errno.ENOSYS, _MOUNTS)),
+    **dict.fromkeys(("statmount", "listmount"), (errno.ENOSYS, _MOUNTS)),
+    "listns": (errno.ENOSYS, "shows what namespaces there are"),
     "openat2": (errno.ENOSYS, "its flags are behind a pointer, where a filter cannot see them; C libraries fall back on openat"),
     **dict.fromkeys(("name_to_handle_at", "open_by_handle_at"), (errno.EPERM, _HANDLES)),
     **dict.fromkeys(
@@ -160,8 +161,8 @@ REFUSED: dict[str, tuple[int, str]] = {
 REFUSED_BY_ARGUMENT: dict[str, str] = {
     "clone": "with a flag that makes a namespace (CLONE_NEW*), or CLONE_PARENT",
     "personality": "but for asking, and for the default one",
-    "prctl": "but for the options that PRCTL lists",
-    "ioctl": "but for the requests that IOCTL lists: no TIOCSTI, TIOCLINUX or TIOCSETD, no FS_IOC_SETFLAGS, no device's own",
+    "prctl": "but for a list of options about the process itself: no SET_MM, SET_TSC, SET_SYSCALL_USER_DISPATCH or SCHED_CORE",
+    "ioctl": "but for a list of requests on terminals, pipes, sockets and files: no TIOCSTI, TIOCLINUX, TIOCSETD or FS_IOC_SETFLAGS",
     "socket": "of a family other than UNIX, INET and INET6; datagrams on UNIX, which need no connect; protocols other than TCP and UDP",
     "socketpair": "of a family other than UNIX; datagrams, which can be sent to any socket with a path",
     "setsockopt": "TCP_ULP, by which a socket becomes one that Landlock does not see (SMC)",
@@ -279,14 +280,14 @@ def _trapped(options: Options) -> Iterator[Rule]:
     for name in trapped.NAMES:
         yield name, NOTIFY, ()
     for name, flags in (("open", 1), ("openat", 2)):
+        # A reference reads and makes nothing, whatever its other flags say (open(2), O_PATH), and cannot be handed over by a broker; what
+        # is opened through it is looked at then.
+        yield name, ALLOW, ((flags, os.O_PATH, os.O_PATH),)
         if options.trap_reads:
-            # A reference reads nothing, whatever its other flags say (open(2), O_PATH), and cannot be handed over by a broker; what is
-            # opened through it is looked at then.
-            yield name, ALLOW, ((flags, os.O_PATH, os.O_PATH),)
             yield name, NOTIFY, ((flags, os.O_PATH, 0),)
         else:
-            yield name, ALLOW, ((flags, sum(_WRITING), 0),)
-            yield from ((name, NOTIFY, ((flags, bit, bit),)) for bit in _WRITING)
+            yield name, ALLOW, ((flags, os.O_PATH | sum(_WRITING), 0),)
+            yield from ((name, NOTIFY, ((flags, os.O_PATH | bit, bit),)) for bit in _WRITING)
     metadata = NOTIFY if options.trap_metadata else ALLOW
     modes = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2}
     for name in trapped.METADATA:

@@ -27,7 +27,8 @@ FIRMLINKS = (
     "/System/Library/PreinstalledAssetsV2", "/System/Library/Speech", "/Users", "/Volumes", "/cores", "/opt", "/private", "/usr/local",
     "/usr/libexec/cups", "/usr/share/snmp",
 )  # fmt: skip
-_PRIVATE = ("/tmp", "/var", "/etc")  # noqa: S108 - symbolic links on every Mac; nothing is kept there
+_PRIVATE = (["tmp"], ["var"], ["etc"])
+"""First components of the symbolic links into /private that every Mac has."""
 
 _MAXPATHLEN = 1024
 
@@ -41,11 +42,11 @@ def lexical(path: str) -> str:
     if not path.startswith("/") or ".." in parts:
         raise MacSandboxError(f"the path {path!a:.200} is relative or holds '..': write it out in full")
     plain = "/" + "/".join(parts)
-    if below(plain, DATA_VOLUME):
+    if plain.startswith(DATA_VOLUME) and below(plain, DATA_VOLUME):
         rest = plain[len(DATA_VOLUME) :]
         if any(below(rest, link) for link in FIRMLINKS):
             plain = rest
-    if any(below(plain, link) for link in _PRIVATE):
+    if parts[:1] in _PRIVATE:
         plain = f"/private{plain}"
     return plain
 

@@ -128,8 +128,12 @@ def _protected(plan: Plan, written: list[str], kernel: paths.Kernel) -> list[str
     """
     if not plan.write:
         return []
-    kept = [globs.Glob(pattern) for pattern in plan.protected if pattern != patterns.EMBEDDED_REPOSITORY]
-    kept = [glob for glob in kept if _reachable(glob, written)]
+    roots = [comparable(root) for root in written]
+    kept = [
+        globs.Glob(pattern)
+        for pattern in plan.protected
+        if pattern != patterns.EMBEDDED_REPOSITORY and (not pattern.startswith("/") or _reachable(pattern, roots))
+    ]
     lines = _rules(f"deny {_NO_CHANGE}", globs.covered(kept, kernel))
     lines += _rules(f"deny {_IN_PLACE}", globs.leading_to(kept, kernel))
     lines += _rules(f"deny {_IN_PLACE}", _on_the_way(kept, written, kernel))
@@ -155,6 +159,7 @@ def _denied(plan: Plan, written: list[str], kernel: paths.Kernel) -> list[str]:
 
 def _on_the_way(kept: list[globs.Glob], written: list[str], kernel: paths.Kernel) -> list[str]:
     """Return filters for the folders above what is kept, as far as they can be written at all."""
+    roots = [comparable(root) for root in written]
     found: dict[str, None] = {}
     for glob in kept:
         literal = glob.literal()
@@ -162,22 +167,18 @@ def _on_the_way(kept: list[globs.Glob], written: list[str], kernel: paths.Kernel
         for start in starts:
             folders = paths.above(start) if literal or start == "/" else [start, *paths.above(start)]
             for folder in folders:
-                if any(_same_below(folder, root) for root in written):
+                if any(paths.below(comparable(folder), root) for root in roots):
                     found[folder] = None
     return [one for folder in sorted(found) for one in globs.at(folder, kernel)]
 
 
-def _reachable(glob: globs.Glob, written: list[str]) -> bool:
+def _reachable(pattern: str, roots: list[str]) -> bool:
     """Tell whether anything that the pattern covers can lie where the server may write: all else is denied as it is.
 
     By text: the list of what is protected names what its links lead to.
     """
-    start = paths.lexical(glob.literal() or glob.anchor())
-    return any(_same_below(start, root) or _same_below(root, start) for root in written)
-
-
-def _same_below(path: str, folder: str) -> bool:
-    return paths.below(comparable(path), comparable(folder))
+    start = comparable(paths.lexical(patterns.literal_part(pattern)))
+    return any(paths.below(start, root) or paths.below(root, start) for root in roots)
 
 
 def comparable(path: str) -> str:

@@ -33,6 +33,8 @@ _ESCAPED = frozenset("[]^\\")
 
 def problem(text: str) -> str | None:
     """Return what in `text` a profile cannot say, or `None`."""
+    if text.isascii() and text.isprintable():
+        return None
     for char in text:
         code = ord(char)
         if code < 0x20 or 0x7F <= code < 0xA0:
@@ -118,6 +120,8 @@ def _spellings(cluster: str) -> list[str]:
 
 def _folded_ascii(text: str) -> str:
     """Do it for lower-case ASCII: a class for each letter, and for runs like `ffi` each way to write them with ligatures."""
+    if not any(pair in text for pair in _PAIRS):
+        return text.translate(_LETTERS)
     parts: list[str] = []
     start = 0
     while start < len(text):
@@ -125,7 +129,8 @@ def _folded_ascii(text: str) -> str:
         # The run goes on as long as a ligature spans the place where it would end.
         while text[end - 1 : end + 1] in LIGATURES:
             end += 1
-        parts.append(_any_of(_tilings(text[start:end])))
+        run = text[start:end]
+        parts.append(_any_of(_tilings(run)) if len(run) <= _EXACT else _loose(run))
         start = end
     return "".join(parts)
 
@@ -140,6 +145,16 @@ def _tilings(run: str) -> list[str]:
     return ways
 
 
+def _loose(run: str) -> str:
+    """Return an expression for a long run, and for shorter ones too: the exact one would double with every two letters.
+
+    Everything that is made of it only denies.
+    """
+    starting = ("".join(LIGATURES.get(run[at : at + length], "") for length in (2, 3)) for at in range(len(run)))
+    groups = [_any_of([_letter(char), *signs]) for char, signs in zip(run, starting, strict=True)]
+    return groups[0] + "".join(f"({group})?" for group in groups[1:])
+
+
 def _letter(char: str) -> str:
     if not char.isalpha():
         return _one(char)
@@ -149,3 +164,8 @@ def _letter(char: str) -> str:
 
 def _any_of(regexes: list[str]) -> str:
     return regexes[0] if len(regexes) == 1 else f"({'|'.join(regexes)})"
+
+
+_EXACT = 3
+_PAIRS = tuple(pair for pair in LIGATURES if len(pair) == 2)
+_LETTERS = {code: _letter(chr(code)) for code in range(0x20, 0x7F)}

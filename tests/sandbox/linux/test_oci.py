@@ -487,7 +487,7 @@ WRONG = [
     ({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": -1}, "defaultErrnoRet: "),
     ({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": True}, "defaultErrnoRet: "),
     ({"defaultAction": "SCMP_ACT_ERRNO", "listenerPath": "/run/x.sock"}, "listenerPath: stdioguard is the listener"),
-    ({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}, "syscalls: unknown key; known: "),
+    ({"defaultAction": "SCMP_ACT_ERRNO", "syscall": []}, "syscall: unknown key; known: "),
     (
         {"defaultAction": "SCMP_ACT_ERRNO", "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]},
         'flags: "SECCOMP_FILTER_FLAG_NEW_LISTENER" is not',
@@ -535,7 +535,7 @@ def test_a_file_that_cannot_be_read_is_one_line(make: str, tmp_path: Path) -> No
         file.mkdir()
     elif make == "long":
         file.write_bytes(b" " * (1 << 20) + b"{}")
-    with pytest.raises(WrongProfile, match="p.json: ") as caught:
+    with pytest.raises(WrongProfile, match="p[.]json: ") as caught:
         filters.programs(Options(), str(file))
     assert isinstance(caught.value, Unavailable)
     assert "\n" not in str(caught.value)

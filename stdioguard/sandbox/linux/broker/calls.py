@@ -77,15 +77,14 @@ class Call:
         return descriptor
 
     def release(self) -> list[int]:
-        """Leave it to the caller of this to close what is held."""
+        """Return what is held, for a thread that goes on with the call."""
         held, self._held = self._held, []
         return held
 
-    def close(self) -> None:
-        """Close what is held."""
-        for descriptor in self._held:
+    def close(self, held: list[int] | None = None) -> None:
+        """Close what is held, or what was released."""
+        for descriptor in self.release() if held is None else held:
             os.close(descriptor)
-        self._held = []
 
     # --- its caller ---
 

@@ -63,7 +63,12 @@ def chmod(broker: Broker, call: Call) -> int:
 
 def fchmod(broker: Broker, call: Call) -> int:
     """fchmod(2)."""
-    return _chmod_open(broker, call)
+    copy = call.descriptor(call.integer(0))
+    _judge(broker, copy)
+    mode = call.integer(1)
+    _refuse_set_id(mode, os.fstat(copy))
+    os.fchmod(copy, mode & 0o7777)
+    return 0
 
 
 def fchmodat(broker: Broker, call: Call) -> int:
@@ -80,15 +85,6 @@ def fchmodat2(broker: Broker, call: Call) -> int:
         broker, call, call.integer(0), call.string(1), follow=not flags & _AT_SYMLINK_NOFOLLOW, empty=bool(flags & _AT_EMPTY_PATH)
     )
     return _chmod(path, call.integer(2))
-
-
-def _chmod_open(broker: Broker, call: Call) -> int:
-    copy = call.descriptor(call.integer(0))
-    _judge(broker, copy)
-    mode = call.integer(1)
-    _refuse_set_id(mode, os.fstat(copy))
-    os.fchmod(copy, mode & 0o7777)
-    return 0
 
 
 def _chmod(path: str, mode: int) -> int:
@@ -259,3 +255,33 @@ def fremovexattr(broker: Broker, call: Call) -> int:
     name = _attribute_name(call)
     os.removexattr(_open_file(broker, call), name)
     return 0
+
+
+def too_new(broker: Broker, call: Call) -> int:  # noqa: ARG001
+    """Say that the kernel does not have a call: C libraries do without."""
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+HANDLERS = {
+    "chmod": chmod,
+    "fchmod": fchmod,
+    "fchmodat": fchmodat,
+    "fchmodat2": fchmodat2,
+    "chown": chown,
+    "lchown": lchown,
+    "fchown": fchown,
+    "fchownat": fchownat,
+    "utime": utime,
+    "utimes": utimes,
+    "futimesat": futimesat,
+    "utimensat": utimensat,
+    "setxattr": setxattr,
+    "lsetxattr": lsetxattr,
+    "fsetxattr": fsetxattr,
+    "removexattr": removexattr,
+    "lremovexattr": lremovexattr,
+    "fremovexattr": fremovexattr,
+    "setxattrat": too_new,
+    "removexattrat": too_new,
+    "file_setattr": too_new,
+}

@@ -1,9 +1,8 @@
 """From what a caller names to what it means: resolved as the kernel would for the caller, to a reference (O_PATH) to one file.
 
-Three ways, each slower than the one before. A path without links is the kernel's to resolve (openat2(2), RESOLVE_NO_SYMLINKS).
-So is one with
-links that are paths, as long as it ends outside /proc: there, `self` would be the broker. All others are walked here, one component after
-the other, with the caller's `self` in place of the broker's.
+Three ways, each slower than the one before. A path without links is the kernel's to resolve (openat2(2), RESOLVE_NO_SYMLINKS). So is one
+with links that are paths, as long as it ends outside /proc: there, `self` would be the broker. All others are walked here, one component
+after the other, with the caller's `self` in place of the broker's.
 
 What is below the /proc directory of a process that is not the server's, the broker's own above all, is never opened: the broker could
 read its own memory, and write it.
@@ -143,7 +142,7 @@ class Resolver:
         components = path.split("/")
         if components[1] != "proc":
             raise Refused(path, _OTHERS)  # mounted elsewhere: nothing of the server's
-        if len(components) > 2 and components[2].isdigit() and not _descends(int(components[2])):
+        if len(components) > 2 and components[2].isdigit() and not descends(int(components[2])):
             raise Refused(path, _OTHERS)
 
 
@@ -196,7 +195,8 @@ def _own_name(call: Call, here: int, name: bytes) -> bytes | None:
     return b"%d" % process if name == b"self" else b"%d/task/%d" % (process, call.thread)
 
 
-def _descends(process: int) -> bool:
+def descends(process: int) -> bool:
+    """Tell whether a process, or a thread of one, descends from the broker. Neither the broker itself nor a thread of its own does."""
     own = os.getpid()
     for _ in range(_GENERATIONS):
         try:

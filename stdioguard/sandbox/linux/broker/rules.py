@@ -1,15 +1,15 @@
 """What may be done to which path: the fence of denied and protected names, the server's own folders, the granted sockets.
 
-Paths are canonical, as the kernel spells them (`/proc/self/fd`). What is no path there, such as `pipe:[123]`, is something
-without a name, and
-free. Inside the server's own folders no name is protected: nobody's programs look there, and `git clone` has to work somewhere. So
-that nobody ever does, no symbolic link from outside may lead into them (see `_marks`), and no directory may be moved out of them.
+Paths are canonical, as the kernel spells them (`/proc/self/fd`). What is no path there, such as `pipe:[123]`, is something without a
+name, and free. Inside the server's own folders no name is protected: nobody's programs look there, and `git clone` has to work somewhere.
+So that nobody ever does, no symbolic link from outside may lead into them (see `_mark`), and no directory may be moved out of them.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import unicodedata  # noqa: F401 - `patterns` needs it for names that are not ASCII, when no module can be found any more
 
 from stdioguard.sandbox.patterns import folded
 

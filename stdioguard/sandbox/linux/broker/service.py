@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 
 from stdioguard.sandbox.linux import kernel, trapped
-from stdioguard.sandbox.linux.broker import files, metadata, sockets
+from stdioguard.sandbox.linux.broker import files, metadata, signals, sockets
 from stdioguard.sandbox.linux.broker.calls import Call, Gone
 from stdioguard.sandbox.linux.broker.paths import Resolver
 from stdioguard.sandbox.linux.broker.rules import Refused, Rules
@@ -15,29 +16,25 @@ from stdioguard.sandbox.linux.broker.waiting import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stdioguard.sandbox.patterns import Fence
 
 _MACHINE = kernel.MACHINE
 _MOST_REPORTS = 1000
 """Different refusals that are told; a server that tries more than that has been seen to try."""
-_LONGEST = 1024
+_LONGEST = 512
+"""Characters of a path that are told. A line stays below PIPE_BUF, so that it is written as a whole or not at all (pipe(7))."""
 _PROBES = ("/.stdioguard-canary", "/.stdioguard-canary.sock")
 
-
-def _handlers() -> dict[int, object]:
-    found: dict[int, object] = {}
-    for name, number in trapped.NUMBERS[_MACHINE].items():
-        attribute = "open_" if name == "open" else name
-        for module in (files, metadata, sockets):
-            handler = getattr(module, attribute, None)
-            if callable(handler):
-                found[number] = handler
-                break
-    return found
-
-
 _NAMES = {number: name for name, number in trapped.NUMBERS[_MACHINE].items()}
-_HANDLERS = _handlers()
+_BY_NAME: dict[str, Callable[[Broker, Call], int | None]] = {
+    **files.HANDLERS,
+    **metadata.HANDLERS,
+    **sockets.HANDLERS,
+    **signals.HANDLERS,
+}
+_HANDLERS = {number: _BY_NAME[name] for number, name in _NAMES.items()}
 
 
 class Broker:
@@ -64,13 +61,16 @@ class Broker:
         self.waiting = Waiting()
         self._report = report
         self._told: set[tuple[str, str]] = set()
+        self._prepared = False
 
     def take_umask(self, call: Call) -> None:
         """Make files as the caller would: with its umask."""
         os.umask(call.status(b"Umask")[0])
 
     def handle(self, listener: int) -> None:
-        """Answer the next notification. What goes wrong in here is refused to the caller, never let through."""
+        """Answer the next notification. What goes wrong in here is refused to the caller, never let through. For the main thread."""
+        if not self._prepared:
+            self._prepare()
         self.waiting.sweep()
         try:
             call = Call(listener)
@@ -79,7 +79,7 @@ class Broker:
         try:
             self._answer(call)
         except Gone:
-            pass
+            call.answered = True
         except Refused as refusal:
             call.answer(0, errno.EACCES)
             self._tell(call, refusal)
@@ -92,11 +92,18 @@ class Broker:
                 call.answer(0, errno.EPERM)
             call.close()
 
+    def _prepare(self) -> None:
+        """Get ready in the process that answers, which is not always the one that made this object."""
+        self._prepared = True
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a truncation above the limit is the caller's failure, not our end
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        os.set_blocking(self._report, False)
+
     def _answer(self, call: Call) -> None:
         handler = _HANDLERS.get(call.number)
         if handler is None or call.machine != trapped.AUDIT_ARCH[_MACHINE]:
             raise Refused("", "no such call is answered")
-        result = handler(self, call)  # type: ignore[operator]  # a table of functions of two shapes
+        result = handler(self, call)
         if not call.answered:
             call.answer(result or 0)
 
@@ -109,9 +116,8 @@ class Broker:
         if key in self._told or len(self._told) >= _MOST_REPORTS:
             return
         self._told.add(key)
-        line = {"event": "sandbox", "call": name, "path": refusal.path[:_LONGEST], "rule": refusal.rule[:_LONGEST]}
-        data = json.dumps(line).encode("ascii", "replace") + b"\n"
+        line = {"event": "sandbox", "call": name, "path": refusal.path[:_LONGEST], "rule": refusal.rule[:64]}
         try:
-            os.write(self._report, data[:4096] if data.endswith(b"\n") and len(data) <= 4096 else b"")
+            os.write(self._report, json.dumps(line).encode("ascii") + b"\n")
         except OSError:
             pass  # the guard has gone, or is slow: the refusal stands

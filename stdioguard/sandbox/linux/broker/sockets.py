@@ -1,8 +1,7 @@
 """connect, bind and listen: on a copy of the caller's socket, with a copy of the address that was looked at.
 
-A socket with a path is connected to through a reference to the very file that was judged. Its peer sees the broker's process id
-where it asks
-for the caller's (SO_PEERCRED), and the right user.
+A socket with a path is connected to through a reference to the very file that was judged. Where its peer asks who is there (SO_PEERCRED), it
+is told the broker's process id, and the right user.
 """
 
 from __future__ import annotations
@@ -143,3 +142,6 @@ def _checked(result: int) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return result
+
+
+HANDLERS = {"connect": connect, "bind": bind, "listen": listen}

@@ -1,6 +1,7 @@
 """Calls that may block for as long as somebody else likes: opening a FIFO, connecting to a busy socket. Each waits in a thread of its own.
 
-The broker goes on meanwhile. When the caller is killed, its thread here is woken by a signal and gives up.
+The broker goes on meanwhile. When the caller is killed, its thread here is woken by a signal and gives up. What a thread holds open was handed
+to it: the main thread and the others have lists of their own.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ class Waiting:
         """Open `path` when that is possible, and give the descriptor to the caller. Raises `OSError`."""
 
         def finish(descriptor: int) -> None:
-            call.keep(descriptor)
-            call.give(descriptor, close_on_exec=close_on_exec)
+            try:
+                call.give(descriptor, close_on_exec=close_on_exec)
+            finally:
+                os.close(descriptor)
 
         self._start(call, lambda: _open(os.fsencode(path), flags), finish)
 
@@ -75,9 +78,8 @@ class Waiting:
             try:
                 thread = _thread.start_new_thread(self._wait, (call, held, attempt, finish))
             except RuntimeError:
-                for descriptor in held:
-                    call.keep(descriptor)
                 call.answered = False
+                call.close(held)
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
             self._calls[thread] = call
 
@@ -99,8 +101,6 @@ class Waiting:
         except OSError as error:
             call.answer(0, error.errno or errno.EIO)
         finally:
+            call.close(held)
             with self._lock:
                 del self._calls[_thread.get_ident()]
-            call.close()
-            for descriptor in held:
-                os.close(descriptor)
