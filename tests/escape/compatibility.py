@@ -165,7 +165,12 @@ def temporary_files() -> list[Any]:
         os.symlink("moved", f"{folder}/link")
         os.chmod(f"{folder}/moved", 0o640)
         os.utime(f"{folder}/moved", (5, 5))
-        return [os.path.getsize(named.name), sorted(os.listdir(folder)), oct(os.stat(f"{folder}/link").st_mode), os.stat(f"{folder}/moved").st_mtime]
+        return [
+            os.path.getsize(named.name),
+            sorted(os.listdir(folder)),
+            oct(os.stat(f"{folder}/link").st_mode),
+            os.stat(f"{folder}/moved").st_mtime,
+        ]
 
 
 @case()
@@ -196,7 +201,12 @@ def extended_attributes_and_locks(work: str) -> list[Any]:
         fcntl.flock(file, fcntl.LOCK_EX)
         fcntl.lockf(file, fcntl.LOCK_EX)
         os.setxattr(path, "user.mine", b"value")
-        return [os.getxattr(path, "user.mine").decode(), os.listxattr(path), os.posix_fallocate(file.fileno(), 0, 1000), os.stat(path).st_size]
+        return [
+            os.getxattr(path, "user.mine").decode(),
+            os.listxattr(path),
+            os.posix_fallocate(file.fileno(), 0, 1000),
+            os.stat(path).st_size,
+        ]
 
 
 @case()
@@ -443,7 +453,10 @@ def certificates() -> list[Any]:
 
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
-    return [len(context.get_ca_certs()) > 0 or bool(paths.capath and os.path.isdir(paths.capath) and os.listdir(paths.capath)), bool(paths.openssl_cafile)]
+    return [
+        len(context.get_ca_certs()) > 0 or bool(paths.capath and os.path.isdir(paths.capath) and os.listdir(paths.capath)),
+        bool(paths.openssl_cafile),
+    ]
 
 
 @case()
@@ -507,7 +520,12 @@ def the_home_folder_can_be_written() -> list[Any]:
 
 @case()
 def what_a_process_can_see_of_itself() -> list[Any]:
-    with open("/proc/self/status") as status, open("/proc/meminfo") as memory, open("/proc/cpuinfo") as processors, open("/proc/self/maps") as maps:
+    with (
+        open("/proc/self/status") as status,
+        open("/proc/meminfo") as memory,
+        open("/proc/cpuinfo") as processors,
+        open("/proc/self/maps") as maps,
+    ):
         found = [bool(status.read()), "MemTotal" in memory.read(), bool(processors.read()), "python" in maps.read()]
     return [*found, os.path.exists("/proc/self/exe"), os.readlink("/proc/self/cwd") == os.getcwd(), os.getloadavg() is not None]
 

@@ -11,9 +11,11 @@ import copy
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import traceback
+from binascii import crc32
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ HOME = {
 }  # fmt: skip
 
 
+CONTENT = {".gitconfig": "[user]\n\tname = {}\n", ".claude.json": '{{"key": "{}"}}\n'}
+
+
 class Host:
     """One configuration's stage and sessions."""
 
@@ -42,7 +47,7 @@ class Host:
         self.sandboxed = not configuration.endswith("-bare")
         self.setup = setup
         self.paths = {
-            "root": root, "python": "%d.%d" % sys.version_info[:2], "home": f"{root}/home", "project": f"{root}/home/project", "library": f"{root}/home/library",
+            "root": root, "unique": os.path.basename(root), "python": "%d.%d" % sys.version_info[:2], "home": f"{root}/home", "project": f"{root}/home/project", "library": f"{root}/home/library",
             "elsewhere": f"{root}/elsewhere", "guard": f"{root}/guard", "cwd": f"{root}/cwd", "shared": f"{root}/shared",
             "run": setup["run"], "venv": setup["venv"], "empty": f"{root}/empty", "server": setup["server"],
             "environment_secret": self.secret(), "descriptor_secret": self.secret(),
@@ -52,6 +57,7 @@ class Host:
         self.current: Session | None = None
         self.attempts: dict[str, Attempt] = {}
         self.launches = 0
+        self.serving = False
         self.modes: dict[str, int] = {}
         self.upstreams: dict[tuple[str, int], socket.socket] = {}
         self._make_stage()
@@ -68,7 +74,7 @@ class Host:
 
     def expand(self, text: str, slug: str = "") -> str:
         """Put the stage's paths in place of `{project}` and the like."""
-        return text.format(**self.paths, slug=slug)
+        return text.format(**self.paths, slug=slug, short=f"{crc32(slug.encode()):x}")
 
     def _make_stage(self) -> None:
         root = self.paths["root"]
@@ -80,7 +86,8 @@ class Host:
             path = f"{self.paths['home']}/{name}"
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as file:
-                file.write(f"{self.paths['environment_secret']}\n")
+                # Programs read some of these: the text must be a comment, or a setting, to them.
+                file.write(CONTENT.get(name, "# {}\n").format(self.paths["environment_secret"]))
             os.chmod(path, mode)
         with open(f"{root}/elsewhere/descriptor.txt", "w") as file:
             file.write(self.paths["descriptor_secret"])
@@ -214,9 +221,31 @@ class Host:
         work = f"{self.paths['project']}/case-{name}"
         os.makedirs(work, exist_ok=True)
         case.prepare(work)
-        words = {**self.paths, "work": work}
+        words: dict[str, Any] = {**self.paths, "work": work}
+        if "repository" in case.parameters:
+            words["repository"] = f"{work}/repository"
+            subprocess.run(["git", "init", "--quiet", "--initial-branch=main", words["repository"]], check=True)
+        if "port" in case.parameters:
+            words["port"] = self.web()
         words = {key: value for key, value in words.items() if key in case.parameters}
         return {"outcome": self.session(profile).call("case", {"name": name, **words}, case.timeout + 5)}
+
+    def web(self) -> int:
+        """Serve one page at a public address, for as long as this world lasts, and return the port."""
+        from .attempts.proxy import WEB
+        from .stakes import PUBLIC
+
+        if not self.serving:
+            self.serving = True
+            listener = socket.create_server((PUBLIC, WEB))
+            if os.fork() == 0:
+                while True:
+                    client, _ = listener.accept()
+                    client.recv(4096)
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nthe page\r\n")
+                    client.close()
+            listener.close()
+        return WEB
 
     def leftovers(self) -> dict[str, Any]:
         """Open and end a session and return what it has added to the granted and the ungranted folders, or taken away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from .kernel import AT_FDCWD, call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def read(path: str, folder: int | None = None) -> bytes:
@@ -113,6 +114,25 @@ def in_child(what: Callable[[], object]) -> str:
     if number:
         raise OSError(number, os.strerror(number))
     return "done"
+
+
+@contextlib.contextmanager
+def meanwhile(what: Callable[[int], object]) -> Iterator[None]:
+    """Do something over and over, in a process of its own, with the number of the turn."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            turn = 0
+            while True:
+                turn += 1
+                what(turn)
+        finally:
+            os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def parent_of(pid: int | str) -> int:

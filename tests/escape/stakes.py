@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import shutil
 import signal
 import socket
 import stat
@@ -88,6 +87,9 @@ class Secret(Stake):
             file.write(self.secret + "\n")
         os.chmod(self.made, self.mode)
 
+    def release(self) -> None:
+        _remove_outside(self.made, self.host)
+
     def arguments(self) -> dict[str, Any]:
         if self.late:
             self.write()
@@ -95,6 +97,12 @@ class Secret(Stake):
 
     def happened(self, outcome: dict[str, Any]) -> bool:
         return self.secret in outcome["detail"]
+
+
+def _remove_outside(path: str, host: Host) -> None:
+    """Remove what is not on the stage, which is removed as a whole."""
+    if not path.startswith(host.paths["root"] + "/") and os.path.lexists(path):
+        os.unlink(path)
 
 
 class Script(Secret):
@@ -236,6 +244,10 @@ class Kept(Stake):
     def happened(self, outcome: dict[str, Any]) -> bool:
         return _snapshot(self.made) != self.before
 
+    def release(self) -> None:
+        if not self.folder:
+            _remove_outside(self.made, self.host)
+
 
 class Absent(Stake):
     """A path at which nothing may come to be. `base` is a folder that is there, below which it would be."""
@@ -255,11 +267,7 @@ class Absent(Stake):
         return os.path.lexists(self.target)
 
     def release(self) -> None:
-        if not self.target.startswith(self.host.paths["root"]) and os.path.lexists(self.target):
-            if os.path.isdir(self.target) and not os.path.islink(self.target):
-                shutil.rmtree(self.target)
-            else:
-                os.unlink(self.target)
+        _remove_outside(self.target, self.host)
 
 
 class GitRuns(Stake):
@@ -361,8 +369,9 @@ class Victim(Stake):
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"], "SECRET": self.secret},
+                env={"SECRET": self.secret, "PATH": os.environ["PATH"]},
                 preexec_fn=_as_a_victim,
+                start_new_session=True,
             )
         self.pid = self.process.pid
 
@@ -371,7 +380,7 @@ class Victim(Stake):
         pid = self.pid
         try:
             with open(f"/proc/{pid}/status") as file:
-                lines = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+                lines = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
             with open(f"/proc/{pid}/limits") as file:
                 limits = file.read()
             with open(f"/proc/{pid}/oom_score_adj") as file:
@@ -402,7 +411,7 @@ class Victim(Stake):
         return self.secret in outcome["detail"] or self.process.poll() is not None or self.state() != self.before
 
     def release(self) -> None:
-        if self.process.poll() is None:
+        if hasattr(self, "process") and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
@@ -418,7 +427,11 @@ class Handler(Victim):
     def __init__(self) -> None:
         super().__init__(program=("sh", "-c", "trap 'exit 0' WINCH; while :; do sleep 600 & wait; done"))
 
+    def prepare(self) -> None:
+        """Nothing yet: it would hear what is meant for another attempt's."""
+
     def arguments(self) -> dict[str, Any]:
+        super().prepare()
         found = super().arguments()
         for _ in range(200):
             with open(f"/proc/{self.pid}/status") as file:
@@ -484,6 +497,21 @@ class Daemon(Stake):
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return bool(found)
+
+
+class HeartBeat(Stake):
+    """A file that a process of the attacker's goes on to lengthen; it must have stopped when the session has ended."""
+
+    def arguments(self) -> dict[str, Any]:
+        self.file = self.path("{project}/{slug}.beats")
+        return {"file": self.file}
+
+    def happened(self, outcome: dict[str, Any]) -> bool:
+        sizes = []
+        for _ in range(2):
+            sizes.append(os.path.getsize(self.file))
+            time.sleep(0.1)
+        return sizes[0] != sizes[1]
 
 
 class SharedMemory(Stake):

@@ -37,7 +37,8 @@ from .stakes import METADATA, PUBLIC, PUBLIC6
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 _NAMES = dict.fromkeys(
-    ("allowed.test", "other.test", "evil.test", "evilallowed.test", "allowed.test.evil.test", "wild.test", "evilwild.test"), PUBLIC
+    ("allowed.test", "other.test", "evil.test", "evilallowed.test", "allowed.test.evil.test", "wild.test", "evilwild.test"),
+    PUBLIC,
 ) | {"rebound.test": "127.0.0.1", "metadata.test": METADATA}
 _MS_RDONLY, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 4096, 16384, 1 << 18
 
@@ -49,7 +50,7 @@ class World:
         self.configuration = configuration
         user = configuration.partition("-")[0]
         self.user = NOBODY if user == "user" and os.geteuid() == 0 else os.geteuid()
-        self.root = tempfile.mkdtemp(prefix="stdioguard-escape-", dir="/var/tmp")
+        self.root = tempfile.mkdtemp(prefix="escape-", dir="/var/tmp")
         os.chmod(self.root, 0o755)
         try:
             self.setup = self._lay()

@@ -74,7 +74,22 @@ def test_the_environment_is_what_the_profile_passes_and_nothing_else(tmp_path: P
     assert seen["LANG"] == "C.UTF-8"
     assert seen["GRANTED"] == "yes"
     assert not seen.keys() & HOSTILE.keys()
-    assert seen.keys() <= {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "GRANTED", "LC_CTYPE", "PWD", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME"}
+    assert seen.keys() <= {
+        "HOME",
+        "LOGNAME",
+        "PATH",
+        "SHELL",
+        "TERM",
+        "USER",
+        "LANG",
+        "GRANTED",
+        "LC_CTYPE",
+        "PWD",
+        "TMPDIR",
+        "TMP",
+        "TEMP",
+        "XDG_CACHE_HOME",
+    }
     assert all(entry.startswith("/") for entry in seen["PATH"].split(":"))
 
 

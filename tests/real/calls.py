@@ -5,6 +5,7 @@ One table. A call is made in the order given, in one session, so that later call
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .servers import Place, Runtime, Server, git
+from .servers import PROFILES, Place, Runtime, Server, git
 from .sessions import ELICITATION, LINKS, ROOTS, SAMPLING, Json, Person
 
 if TYPE_CHECKING:
@@ -38,7 +39,19 @@ class Stage:
             pytest.skip(self.no_node)
         if server.profile == "git" and shutil.which("git") is None:
             pytest.skip("git is not installed")
+        if guarded and profile is None:
+            profile = self._with_web(server)
         return server.launch(self.runtime, self.place, guarded=guarded, profile=profile)
+
+    def _with_web(self, server: Server) -> Path:
+        """The shipped profile, with the test's own host in the place of the internet's, which it must not reach."""
+        text = (PROFILES / f"{server.profile}.toml").read_text()
+        granted = re.sub(r"(?m)^network = .*$", f'network = ["{self.web.address.removeprefix("http://")}"]', text)
+        folder = self.place.root / "profiles"
+        folder.mkdir(exist_ok=True, mode=0o755)
+        path = folder / f"{server.profile}.toml"
+        path.write_text(granted if server.profile in ("fetch", "everything") else text)
+        return path
 
 
 @dataclass

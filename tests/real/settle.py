@@ -8,6 +8,9 @@ import re
 from typing import Any
 
 MOVING = [
+    # What the sandbox sets for every server: a private home, temporary folder and cache, and the proxy.
+    (re.compile(r'(?mi)^ *"(HOME|TE?MP|TMPDIR|XDG_CACHE_HOME|NODE_USE_ENV_PROXY|\w+_proxy|npm_config_noproxy)": ".*",?\n'), ""),
+    (re.compile(r'",\n\}'), '"\n}'),
     (re.compile(r"(?<!\d)\d{1,2}:\d\d:\d\d(\.\d+)?(Z|[\s\u202f][AP]M)?"), "<clock>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?=T)"), "<date>"),
     (re.compile(r"\b(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"), "<day>"),

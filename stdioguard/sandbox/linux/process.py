@@ -120,6 +120,8 @@ def _lines(descriptor: int) -> Iterator[bytes]:
 def _programs(plan: Plan, abi: int, *, isolated: bool) -> list[bytes]:
     try:
         return filters.programs(options(plan, abi, isolated=isolated), plan.seccomp)
+    except filters.WrongProfile as error:
+        raise Refused("syscalls", str(error)) from None  # a mistake in a file is mended, not waived
     except (OSError, filters.Unavailable) as error:
         if plan.waives("syscalls"):
             return []

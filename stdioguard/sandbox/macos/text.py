@@ -50,7 +50,7 @@ def quoted(text: str) -> str:
     if wrong is None and len(literal := text.replace("\\", "\\\\").replace('"', '\\"').encode()) > MAX_BYTES:
         wrong = f"takes {len(literal)} bytes in a sandbox profile, which reads {MAX_BYTES} at most"
     if wrong is not None:
-        raise MacSandboxError(f"the path {text!a:.200} {wrong}: rename it, or take it out of the profile")
+        raise MacSandboxError(f"the path or pattern {text!a:.200} {wrong}: rename it, or take it out of the profile")
     return f'"{literal.decode()}"'
 
 

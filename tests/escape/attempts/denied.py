@@ -6,10 +6,9 @@ import ctypes
 import fcntl
 import mmap
 import os
-import threading
 
 from ..catalogue import attempt
-from ..inside import linkat, openat2, output, read, renameat2, write
+from ..inside import linkat, meanwhile, openat2, output, read, renameat2, write
 from ..kernel import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, call
 from ..stakes import Absent, Kept, Name, Script, Secret
 
@@ -226,67 +225,55 @@ def have_a_denied_file_executed_by_a_shell(path: str) -> bytes:
     return output("sh", path)
 
 
-@attempt(Secret(ENV), expected="ok", timeout=4)
+@attempt(Secret(ENV), expected="ok")
 def read_a_denied_file_by_flipping_the_path_in_memory(path: str) -> bytes:
-    """Another thread changes the path while the call is being looked at: who checks one copy and uses another opens the secret."""
-    folder = os.path.dirname(path)
-    write(f"{folder}/.enw", "harmless")
-    buffer = ctypes.create_string_buffer(os.fsencode(path))
-    stop = False
+    """Another process changes the path while the call is being looked at: who checks one copy and uses another opens the secret."""
+    write(f"{os.path.dirname(path)}/.enw", "harmless")
+    text = mmap.mmap(-1, 4096)
+    text.write(os.fsencode(path) + b"\0")
+    address = ctypes.addressof(ctypes.c_char.from_buffer(text))
+    last = address + len(os.fsencode(path)) - 1
 
-    def flip() -> None:
-        while not stop:
-            for _ in range(200):
-                buffer[len(path) - 1] = b"w"
-                buffer[len(path) - 1] = b"v"
+    def flip(_: int) -> None:
+        ctypes.memmove(last, b"w", 1)
+        ctypes.memmove(last, b"v", 1)
 
-    thread = threading.Thread(target=flip, daemon=True)
-    thread.start()
     found = b""
-    for _ in range(1500):
-        try:
-            descriptor = call("openat", AT_FDCWD, buffer, os.O_RDONLY, 0)
-        except OSError:
-            continue
-        found = os.read(descriptor, 100)
-        os.close(descriptor)
-        if found.startswith(b"secret"):
-            break
-    stop = True
-    thread.join()
+    with meanwhile(flip):
+        for _ in range(1000):
+            try:
+                descriptor = call("openat", AT_FDCWD, address, os.O_RDONLY, 0)
+            except OSError:
+                continue
+            found = os.read(descriptor, 100)
+            os.close(descriptor)
+            if found.startswith(b"secret"):
+                break
     return found
 
 
-@attempt(Secret(ENV), expected="ok", timeout=4)
+@attempt(Secret(ENV), expected="ok")
 def read_a_denied_file_by_swapping_folders_during_the_open(path: str, project: str) -> bytes:
     """Between the resolution of a path and the open: the folder in the middle of the path is another one by turns."""
     folder = os.path.dirname(path)
-    os.makedirs(f"{project}/swapped/one", exist_ok=True)
-    os.makedirs(f"{project}/swapped/two", exist_ok=True)
+    os.makedirs(f"{project}/swapped/one")
     os.symlink(".env", f"{folder}/harmless")
     write(f"{project}/swapped/one/harmless", "harmless")
     os.symlink(f"{project}/swapped/one", f"{project}/swapped/now")
-    stop = False
 
-    def flip() -> None:
-        turn = 0
-        while not stop:
-            turn += 1
-            os.symlink((f"{project}/swapped/one", folder)[turn % 2], f"{project}/swapped/next")
-            os.rename(f"{project}/swapped/next", f"{project}/swapped/now")
+    def flip(turn: int) -> None:
+        os.symlink((f"{project}/swapped/one", folder)[turn % 2], f"{project}/swapped/next-{turn}")
+        os.rename(f"{project}/swapped/next-{turn}", f"{project}/swapped/now")
 
-    thread = threading.Thread(target=flip, daemon=True)
-    thread.start()
     found = b""
-    for _ in range(1500):
-        try:
-            found = read(f"{project}/swapped/now/harmless")
-        except OSError:
-            continue
-        if found.startswith(b"secret"):
-            break
-    stop = True
-    thread.join()
+    with meanwhile(flip):
+        for _ in range(1000):
+            try:
+                found = read(f"{project}/swapped/now/harmless")
+            except OSError:
+                continue
+            if found.startswith(b"secret"):
+                break
     return found
 
 

@@ -19,7 +19,12 @@ def read_in_the_folder_that_the_client_starts_in(path: str) -> bytes:
     return read(os.path.basename(path))
 
 
-@attempt(Absent("{elsewhere}/{slug}/planted"), launch=Launch(cwd="{elsewhere}/{slug}"), namespaces="EROFS|EACCES|ENOENT", plain="EACCES")
+@attempt(
+    Absent("{elsewhere}/{slug}/planted"),
+    launch=Launch(cwd="{elsewhere}/{slug}"),
+    namespaces="EROFS|EACCES|ENOENT",
+    plain="EACCES",
+)
 def write_in_the_folder_that_the_client_starts_in(path: str) -> str:
     return write(os.path.basename(path))
 
@@ -107,12 +112,18 @@ def be_granted_folders_whose_names_need_quoting(path: str) -> bytes:
     return read(path)
 
 
-@attempt(Secret("{library}/{slug}/secret.txt"), launch=Launch(read=["{library}"], deny=["{library}/{slug}/**"]), expected="EACCES")
+@attempt(
+    Secret("{library}/{slug}/secret.txt"), launch=Launch(read=["{library}"], deny=["{library}/{slug}/**"]), expected="EACCES"
+)
 def read_what_is_granted_and_denied(path: str) -> bytes:
     return read(path)
 
 
-@attempt(Secret("{library}/{slug}/secret.txt"), launch=Launch(read=["{library}/{slug}/secret.txt"], deny=["**/secret.txt"]), expected="EACCES|ENOENT")
+@attempt(
+    Secret("{library}/{slug}/secret.txt"),
+    launch=Launch(read=["{library}/{slug}/secret.txt"], deny=["**/secret.txt"]),
+    expected="EACCES|ENOENT",
+)
 def read_a_file_that_is_granted_by_itself_and_denied(path: str) -> bytes:
     return read(path)
 

@@ -40,11 +40,6 @@ for _slug, _address, _world in (
     add(_send, Listener(_address, "dgram"), name=f"send-a-datagram-to-{_slug}", group="network", world=_world, **_expected)
 
 
-@attempt(Listener(METADATA, port=80), world=True, **NOWHERE)
-def connect_to_the_metadata_service(address: str, port: int) -> str:
-    return _connect(address, port)
-
-
 @attempt(Listener("127.0.0.1"), **LOOPBACK)
 def connect_to_the_host_by_a_mapped_address(port: int) -> str:
     return _connect("::ffff:127.0.0.1", port)

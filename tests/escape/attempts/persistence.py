@@ -244,10 +244,9 @@ def _by_unpacking_an_archive(path: str, base: str) -> bytes:
 
 def _by_copying_a_tree(path: str, base: str) -> None:
     name = os.path.relpath(path, base)
-    top = name.partition("/")[0]
     os.makedirs(os.path.dirname(f"{base}/made/{name}.txt"))
     write(f"{base}/made/{name}.txt")
-    os.makedirs(f"{base}/{top}" if top != name else base, exist_ok=True)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     shutil.copyfile(f"{base}/made/{name}.txt", path)
 
 

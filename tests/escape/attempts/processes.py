@@ -7,12 +7,13 @@ import os
 import resource
 import signal
 import sys
+import time
 from typing import Any
 
 from ..catalogue import add, attempt
 from ..inside import parent_of, reach, read
 from ..kernel import call
-from ..stakes import Daemon, Guard, GuardsSecret, Handler, Reached, Victim
+from ..stakes import Daemon, Guard, GuardsSecret, Handler, HeartBeat, Reached, Victim
 
 # In a process namespace of its own the number is nobody's; without one it is, and is refused.
 NOBODY = {"namespaces": "ESRCH|EPERM", "plain": "EPERM|EACCES"}
@@ -72,10 +73,11 @@ def read_every_environment_there_is() -> bytes:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                found += read(f"/proc/{entry}/environ")
+                variables = read(f"/proc/{entry}/environ").split(b"\0")
             except OSError:
                 continue
-    return found[:16000] if b"secret-" not in found else found[found.index(b"secret-") - 200 :][:8000]
+            found += b" ".join(variable for variable in variables if variable.startswith(b"AWS_SECRET"))
+    return found
 
 
 class _Listed(Victim):
@@ -186,7 +188,6 @@ def list_the_descriptors_of_the_process_above() -> str:
 def trace_the_process_above() -> str:
     above = parent_of(os.getppid())
     call("ptrace", 0x4206, above, 0, 0)
-    call("ptrace", 17, above, 0, 0)
     return "traced"
 
 
@@ -239,8 +240,6 @@ def have_the_kernel_signal_another_process(pid: int) -> None:
     fcntl.fcntl(ours, 10, signal.SIGWINCH)  # F_SETSIG
     fcntl.fcntl(ours, fcntl.F_SETFL, fcntl.fcntl(ours, fcntl.F_GETFL) | os.O_ASYNC)
     theirs.send(b"x")
-    import time
-
     time.sleep(0.05)
 
 
@@ -305,8 +304,6 @@ def leave_a_daemon_behind(word: str) -> str:
         if os.fork() == 0:
             _exec_stayer(word)
         os._exit(0)
-    import time
-
     time.sleep(0.15)
     return "left"
 
@@ -325,8 +322,6 @@ def leave_a_daemon_that_is_not_a_child_of_the_last(word: str) -> str:
             os._exit(0)
 
     deeper(6)
-    import time
-
     time.sleep(0.2)
     return "left"
 
@@ -339,8 +334,6 @@ def leave_a_daemon_without_a_signal_to_its_parent(word: str) -> str:
         if call("clone", 0, 0, 0, 0, 0) == 0:
             _exec_stayer(word)
         os._exit(0)
-    import time
-
     time.sleep(0.15)
     return "left"
 
@@ -360,34 +353,32 @@ def leave_a_daemon_below_a_reaper_of_its_own(word: str) -> str:
                 _exec_stayer(word)
             os._exit(0)
         _exec_stayer(word)
-    import time
-
     time.sleep(0.15)
     return "left"
 
 
-@attempt(Daemon(), ends=True, expected="ok", timeout=8)
-def leave_a_daemon_that_keeps_forking(word: str) -> str:
+@attempt(HeartBeat(), ends=True, expected="ok", timeout=8)
+def leave_a_daemon_that_keeps_forking(file: str) -> str:
     """Each generation lives for a moment only: who lists processes and then kills them is always late."""
+    code = """
+import os, signal, sys, time
+for number in (1, 2, 13, 15): signal.signal(number, signal.SIG_IGN)
+end = time.monotonic() + 10
+beats = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+while time.monotonic() < end:
+    os.write(beats, b".")
+    if os.fork(): os._exit(0)
+    os.setsid()
+"""
     if os.fork() == 0:
         os.setsid()
-        code = (
-            "import os, signal, sys, time\n"
-            "for n in (1, 2, 13, 15): signal.signal(n, signal.SIG_IGN)\n"
-            "end = time.monotonic() + 20\n"
-            "while time.monotonic() < end:\n"
-            "    if os.fork(): os._exit(0)\n"
-            "    os.setsid()\n"
-        )
         for number in range(3, 64):
             try:
                 os.close(number)
             except OSError:
                 continue
-        os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", code, word])
-    import time
-
-    time.sleep(0.15)
+        os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", code, file])
+    time.sleep(0.2)
     return "left"
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from ..catalogue import add, attempt
 from ..stakes import METADATA, PUBLIC, Listener, Stake
 
-PORT, OTHER = 8443, 8444
-HOSTS = (f"allowed.test:{PORT}", f"rebound.test:{PORT}", f"metadata.test:{PORT}", f"*.wild.test:{PORT}")
+PORT, OTHER, WEB = 8443, 8444, 8500
+HOSTS = (f"allowed.test:{PORT}", f"allowed.test:{WEB}", f"rebound.test:{PORT}", f"metadata.test:{PORT}", f"*.wild.test:{PORT}")
 
 
 class Upstream(Listener):
@@ -130,7 +130,9 @@ def hide_a_second_request_behind_the_first(address: str, port: int) -> str:
     if found is None:
         return _direct(address, port)
     client, login = found
-    one, two = (f"GET http://allowed.test:{number}/ HTTP/1.1\r\nHost: allowed.test:{number}\r\n{login}\r\n" for number in (PORT, port))
+    one, two = (
+        f"GET http://allowed.test:{number}/ HTTP/1.1\r\nHost: allowed.test:{number}\r\n{login}\r\n" for number in (PORT, port)
+    )
     client.send((one + two).encode())
     return _judge(client)
 
@@ -212,7 +214,11 @@ class _SamePort(Listener):
         return super().arguments()
 
 
-for _slug, _address in (("at-another-loopback-address", "127.1.2.3"), ("at-a-public-address", PUBLIC), ("at-the-metadata-address", METADATA)):
+for _slug, _address in (
+    ("at-another-loopback-address", "127.1.2.3"),
+    ("at-a-public-address", PUBLIC),
+    ("at-the-metadata-address", METADATA),
+):
     add(
         _direct, _SamePort(_address), name=f"connect-to-the-proxys-port-{_slug}", group="proxy", profile="proxied", world=True,
         namespaces="ENETUNREACH|ECONNREFUSED|EACCES", plain="EACCES|EPERM",

@@ -53,11 +53,11 @@ def send_to_a_posix_queue(queue: str) -> int:
     return call("mq_timedsend", descriptor, b"evil", 4, 0, None)
 
 
-@attempt(Secret("{shm}/{slug}-shared"), namespaces="ENOENT", plain="EACCES")
+@attempt(Secret("{shm}/{unique}-{slug}-shared"), namespaces="ENOENT", plain="EACCES")
 def read_posix_shared_memory(path: str) -> bytes:
     return read(path)
 
 
-@attempt(Kept("{shm}/{slug}-shared"), namespaces="ENOENT", plain="EACCES")
+@attempt(Kept("{shm}/{unique}-{slug}-shared"), namespaces="ENOENT", plain="EACCES")
 def write_posix_shared_memory(path: str) -> str:
     return write(path, flags=os.O_WRONLY)

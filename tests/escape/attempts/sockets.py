@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import array
+import ctypes
+import mmap
 import os
 import socket
-import threading
+import sys
 
 from ..catalogue import add, attempt
+from ..inside import meanwhile
+from ..kernel import MACHINE, libc, raw
 from ..stakes import Listener
 
 TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
@@ -22,11 +26,11 @@ def _talk(path: str, kind: str) -> str:
 
 
 PLACES = {
-    "the-session-bus": ("{run}/user/bus-{slug}", {"namespaces": "ENOENT", "plain": "EACCES"}),
-    "a-container-engine": ("{run}/{slug}.sock", {"namespaces": "ENOENT", "plain": "EACCES"}),
-    "a-key-agent": ("{elsewhere}/{slug}/agent.sock", {"namespaces": "ENOENT", "plain": "EACCES"}),
-    "a-socket-in-a-folder-granted-for-reading": ("{library}/{slug}.sock", {"expected": "EACCES"}),
-    "a-socket-in-a-folder-granted-for-writing": ("{project}/{slug}.sock", {"expected": "EACCES"}),
+    "the-session-bus": ("{run}/user/bus-{short}", {"namespaces": "ENOENT", "plain": "EACCES"}),
+    "a-container-engine": ("{run}/{short}.sock", {"namespaces": "ENOENT", "plain": "EACCES"}),
+    "a-key-agent": ("{elsewhere}/{short}/agent.sock", {"namespaces": "ENOENT", "plain": "EACCES"}),
+    "a-socket-in-a-folder-granted-for-reading": ("{library}/{short}.sock", {"expected": "EACCES"}),
+    "a-socket-in-a-folder-granted-for-writing": ("{project}/{short}.sock", {"expected": "EACCES"}),
     "an-abstract-socket": ("@", {"namespaces": "ECONNREFUSED", "plain": "EPERM"}),
 }
 for _where, (_path, _expected) in PLACES.items():
@@ -36,7 +40,7 @@ for _where, (_path, _expected) in PLACES.items():
             **_expected,
         )  # fmt: skip
 
-LIBRARY = "{library}/{slug}.sock"
+LIBRARY = "{library}/{short}.sock"
 
 
 def _datagram(path: str) -> socket.socket:
@@ -57,15 +61,11 @@ def send_a_message_to_a_socket_without_connecting(path: str) -> int:
 @attempt(Listener(kind="dgram", path=LIBRARY), expected="EACCES")
 def send_many_messages_to_a_socket(path: str) -> int:
     """sendmmsg(2) takes many, each with its address."""
-    import ctypes
-
     name = (1).to_bytes(2, "little") + os.fsencode(path) + b"\0"
     text = b"hello"
     names, texts = ctypes.create_string_buffer(name), ctypes.create_string_buffer(text)
     vector = (ctypes.c_uint64 * 2)(ctypes.addressof(texts), len(text))
     message = (ctypes.c_uint64 * 8)(ctypes.addressof(names), len(name), ctypes.addressof(vector), 1, 0, 0, 0, 0)
-    from ..kernel import libc
-
     client = _datagram(path)
     if libc.sendmmsg(client.fileno(), message, 1, 0) != 1:
         code = ctypes.get_errno()
@@ -106,7 +106,7 @@ def connect_through_a_hard_link_to_a_socket(path: str, project: str) -> str:
     return _talk(f"{project}/linked-socket", "stream")
 
 
-@attempt(Listener(path="{project}/{slug}/here.sock"), expected="EACCES|EPERM")
+@attempt(Listener(path="{project}/{short}/here.sock"), expected="EACCES|EPERM")
 def connect_to_a_socket_that_was_moved(path: str, project: str) -> str:
     os.rename(path, f"{path}-moved")
     return _talk(f"{path}-moved", "stream")
@@ -117,17 +117,13 @@ def connect_with_an_address_without_a_final_nul(path: str) -> int:
     """unix(7): the path may end with the address's length instead."""
     client = socket.socket(socket.AF_UNIX)
     name = (1).to_bytes(2, "little") + os.fsencode(path)
-    from ..kernel import MACHINE, raw
-
     raw({"x86_64": 42, "aarch64": 203}[MACHINE], client.fileno(), name, len(name))
     return client.send(b"hello")
 
 
-@attempt(Listener(path="{elsewhere}/{slug}.sock"), namespaces="ENOENT", plain="EACCES")
+@attempt(Listener(path="{elsewhere}/{short}.sock"), namespaces="ENOENT", plain="EACCES")
 def connect_from_another_program(path: str) -> bytes:
     code = f"import socket, sys; s = socket.socket(socket.AF_UNIX); sys.exit(s.connect_ex({path!r}))"
-    import sys
-
     pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", code], os.environ)
     found = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if found:
@@ -135,36 +131,28 @@ def connect_from_another_program(path: str) -> bytes:
     return b"connected"
 
 
-@attempt(Listener(path=LIBRARY), expected="ok", timeout=4)
+@attempt(Listener(path=LIBRARY), expected="ok")
 def connect_while_the_address_changes_in_memory(path: str, project: str) -> str:
-    """Another thread changes the address while the call is looked at: from a socket of ours to the host's."""
-    import ctypes
-
-    from ..kernel import libc
-
-    # Both addresses have the same length.
-    ours = path[:-5] + "-" * 5
-    ours = f"{project}/{'o' * (len(path) - len(project) - 1)}" if len(path) > len(project) + 1 else ours
+    """Another process changes the address while the call is looked at: from a socket of ours to the host's."""
+    ours = f"{project}/".ljust(len(path), "o")  # of the same length
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(ours)
     listener.listen(4096)
     one, two = ((1).to_bytes(2, "little") + os.fsencode(name) + b"\0" for name in (ours, path))
-    buffer = ctypes.create_string_buffer(one)
-    stop = False
+    memory = mmap.mmap(-1, 4096)
+    memory.write(one)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
-    def flip() -> None:
-        while not stop:
-            ctypes.memmove(buffer, two, len(two))
-            ctypes.memmove(buffer, one, len(one))
+    def flip(_: int) -> None:
+        ctypes.memmove(address, two, len(two))
+        ctypes.memmove(address, one, len(one))
 
-    thread = threading.Thread(target=flip, daemon=True)
-    thread.start()
-    for _ in range(1500):
-        client = socket.socket(socket.AF_UNIX)
-        libc.connect(client.fileno(), buffer, len(one))
-        client.close()
-    stop = True
-    thread.join()
+    with meanwhile(flip):
+        for _ in range(1000):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)  # the backlogs fill up
+            libc.connect(client.fileno(), ctypes.c_void_p(address), len(one))
+            client.close()
     return "tried"
 
 

@@ -257,7 +257,7 @@ def fremovexattr(broker: Broker, call: Call) -> int:
     return 0
 
 
-def too_new(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def too_new(broker: Broker, call: Call) -> int:
     """Say that the kernel does not have a call: C libraries do without."""
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _MACHINE = kernel.MACHINE
 _MOST_REPORTS = 1000
 """Different refusals that are told; a server that tries more than that has been seen to try."""
-_LONGEST = 512
-"""Characters of a path that are told. A line stays below PIPE_BUF, so that it is written as a whole or not at all (pipe(7))."""
+_LONGEST = (1024, 200)
+"""Characters of a path that are told, if its line is below PIPE_BUF then: such a line is written as a whole or not at all (pipe(7))."""
+_PIPE_BUF = 4096
 _PROBES = ("/.stdioguard-canary", "/.stdioguard-canary.sock")
 
 _NAMES = {number: name for name, number in trapped.NUMBERS[_MACHINE].items()}
@@ -70,7 +71,7 @@ class Broker:
     def handle(self, listener: int) -> None:
         """Answer the next notification. What goes wrong in here is refused to the caller, never let through. For the main thread."""
         if not self._prepared:
-            self._prepare()
+            self._prepare(listener)
         self.waiting.sweep()
         try:
             call = Call(listener)
@@ -92,12 +93,16 @@ class Broker:
                 call.answer(0, errno.EPERM)
             call.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, listener) -> None:
         """Get ready in the process that answers, which is not always the one that made this object."""
         self._prepared = True
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a truncation above the limit is the caller's failure, not our end
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.set_blocking(self._report, False)
+        if os.environ.get("SYNCW"):
+            import fcntl
+
+            fcntl.ioctl(listener, trapped.NOTIF_SET_FLAGS, 1)
 
     def _answer(self, call: Call) -> None:
         handler = _HANDLERS.get(call.number)
@@ -116,8 +121,12 @@ class Broker:
         if key in self._told or len(self._told) >= _MOST_REPORTS:
             return
         self._told.add(key)
-        line = {"event": "sandbox", "call": name, "path": refusal.path[:_LONGEST], "rule": refusal.rule[:64]}
+        for longest in _LONGEST:
+            line = {"event": "sandbox", "call": name, "path": refusal.path[:longest], "rule": refusal.rule[:100]}
+            data = json.dumps(line).encode("ascii") + b"\n"
+            if len(data) <= _PIPE_BUF:
+                break
         try:
-            os.write(self._report, json.dumps(line).encode("ascii") + b"\n")
+            os.write(self._report, data)
         except OSError:
             pass  # the guard has gone, or is slow: the refusal stands

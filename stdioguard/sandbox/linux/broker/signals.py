@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 
 from stdioguard.sandbox.linux import kernel, trapped
 from stdioguard.sandbox.linux.broker.paths import descends
@@ -26,12 +27,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _NUMBERS = trapped.NUMBERS[kernel.MACHINE]
 
 
-def kill(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def kill(broker: Broker, call: Call) -> int:
     """kill(2): one process, a group (0 or negative), or all that may be signalled (-1)."""
     target, number = call.integer(0), call.integer(1)
     if target > 0:
-        _check(target)
-        os.kill(target, number)
+        try:
+            process = call.keep(os.pidfd_open(target))
+        except OSError as error:
+            if error.errno == errno.ESRCH:
+                raise
+            _check(target)  # a thread that is not its process's first
+            os.kill(target, number)
+        else:
+            _check(target)  # after it has been opened: the id may be another's by now, but what is open is not
+            signal.pidfd_send_signal(process, number)
     elif target == -1:
         own = call.process()
         others = [process for process in _processes() if process != own and descends(process)]
@@ -47,31 +56,31 @@ def kill(broker: Broker, call: Call) -> int:  # noqa: ARG001
     return 0
 
 
-def tkill(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def tkill(broker: Broker, call: Call) -> int:
     """tkill(2)."""
     _check(call.integer(0))
     return _repeat(call, "tkill", call.integer(0), call.integer(1))
 
 
-def tgkill(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def tgkill(broker: Broker, call: Call) -> int:
     """tgkill(2)."""
     _check(call.integer(0))
     return _repeat(call, "tgkill", call.integer(0), call.integer(1), call.integer(2))
 
 
-def rt_sigqueueinfo(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def rt_sigqueueinfo(broker: Broker, call: Call) -> int:
     """rt_sigqueueinfo(2)."""
     _check(call.integer(0))
     return _repeat(call, "rt_sigqueueinfo", call.integer(0), call.integer(1), _information(call, 2))
 
 
-def rt_tgsigqueueinfo(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def rt_tgsigqueueinfo(broker: Broker, call: Call) -> int:
     """rt_tgsigqueueinfo(2)."""
     _check(call.integer(0))
     return _repeat(call, "rt_tgsigqueueinfo", call.integer(0), call.integer(1), call.integer(2), _information(call, 3))
 
 
-def pidfd_send_signal(broker: Broker, call: Call) -> int:  # noqa: ARG001
+def pidfd_send_signal(broker: Broker, call: Call) -> int:
     """pidfd_send_signal(2)."""
     copy = call.descriptor(call.integer(0))
     with open(f"/proc/self/fdinfo/{copy}", "rb") as file:

@@ -1,7 +1,7 @@
 """connect, bind and listen: on a copy of the caller's socket, with a copy of the address that was looked at.
 
-A socket with a path is connected to through a reference to the very file that was judged. Where its peer asks who is there (SO_PEERCRED), it
-is told the broker's process id, and the right user.
+A socket with a path is connected to through a reference to the very file that was judged. A peer that asks who is there (SO_PEERCRED) is
+told the broker's process id, and the right user.
 """
 
 from __future__ import annotations

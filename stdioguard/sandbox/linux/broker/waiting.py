@@ -1,7 +1,7 @@
 """Calls that may block for as long as somebody else likes: opening a FIFO, connecting to a busy socket. Each waits in a thread of its own.
 
-The broker goes on meanwhile. When the caller is killed, its thread here is woken by a signal and gives up. What a thread holds open was handed
-to it: the main thread and the others have lists of their own.
+The broker goes on meanwhile. When the caller is killed, its thread here is woken by a signal and gives up. What a thread holds open was
+handed to it: the main thread and the others have lists of their own.
 """
 
 from __future__ import annotations
