@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from stdioguard.sandbox import guarantees
-
 from tests.launch.guarded import ALLOW_ALL, GUARD, INITIALIZE, PROBE, READY, Guarded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")

@@ -169,12 +169,21 @@ def _supervise(action: Callable[[], Any], setting: Setting | None, user: int | N
     _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(4))
     ours.close()
     listener = array.array("i", ancillary[0][2])[0]
+    before = _open_files()
     status = serve(made, listener, pid)
-    listing = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)
-    left = {int(name) for name in os.listdir(listing)} - {0, 1, 2, tell, listener, listing}
-    left = {os.readlink(f"/proc/self/fd/{number}") for number in left if number > listing}
+    left = {number: what for number, what in _open_files().items() if before.get(number) != what}
     assert not left, f"the broker has left open: {left}"
     return status
+
+
+def _open_files() -> dict[str, str]:
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            continue  # the listing's own
+    return found
 
 
 def serve(broker: Broker, listener: int, pid: int) -> int:

@@ -71,7 +71,7 @@ class Broker:
     def handle(self, listener: int) -> None:
         """Answer the next notification. What goes wrong in here is refused to the caller, never let through. For the main thread."""
         if not self._prepared:
-            self._prepare(listener)
+            self._prepare()
         self.waiting.sweep()
         try:
             call = Call(listener)
@@ -93,16 +93,12 @@ class Broker:
                 call.answer(0, errno.EPERM)
             call.close()
 
-    def _prepare(self, listener) -> None:
+    def _prepare(self) -> None:
         """Get ready in the process that answers, which is not always the one that made this object."""
         self._prepared = True
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a truncation above the limit is the caller's failure, not our end
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.set_blocking(self._report, False)
-        if os.environ.get("SYNCW"):
-            import fcntl
-
-            fcntl.ioctl(listener, trapped.NOTIF_SET_FLAGS, 1)
 
     def _answer(self, call: Call) -> None:
         handler = _HANDLERS.get(call.number)
