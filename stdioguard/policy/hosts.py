@@ -48,7 +48,7 @@ def host(text: str, *, bare: bool = False) -> Host:
     if bare and ":" in text:
         return _ipv6(text)
     name = text.removesuffix(".")
-    if not name.isascii():
+    if not name.isascii():  # before lower(), which makes ASCII of some letters that are not
         raise HostError("a name outside ASCII is written in its xn-- form")
     name = name.lower()
     if not _NAME.match(name):

@@ -243,7 +243,7 @@ def _look_at_arguments(resolved: Resolved, path: str) -> None:
     kind = variables._runner(path)
     if kind not in variables._RUNNERS and kind not in FIRST_FILE:
         other = variables._runner(resolved.executable.realpath)
-        kind = other if other in ("python", "node", "sh") else kind
+        kind = other if other in ("python", "node", "sh") else ""
     resolved.kind = kind
     words = resolved.argv[1:]
     if kind == "python":

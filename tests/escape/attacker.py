@@ -96,11 +96,11 @@ def attempt(function: Any, arguments: dict[str, Any], timeout: float) -> dict[st
 
 def answer(catalogue: dict[str, Any], cases: dict[str, Any], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if name == "attempt":
-        made = catalogue[arguments.pop("name")]
-        return attempt(made.function, {**made.bound, **arguments}, made.timeout)
+        made = catalogue[arguments["name"]]
+        return attempt(made.function, {**made.bound, **arguments["words"]}, made.timeout)
     if name == "case":
-        made = cases[arguments.pop("name")]
-        return attempt(made.function, arguments, made.timeout)
+        made = cases[arguments["name"]]
+        return attempt(made.function, arguments["words"], made.timeout)
     raise ValueError(name)
 
 

@@ -67,6 +67,10 @@ class Host:
             attempt.stake = copy.copy(attempt.stake)
             attempt.stake.place(self, name)
             self.attempts[name] = attempt
+        for folder, _, files in os.walk(self.paths["guard"]):
+            os.chmod(folder, 0o700)
+            for file in files:
+                os.chmod(f"{folder}/{file}", 0o600)
 
     def secret(self) -> str:
         """Return a word that is nowhere else."""
@@ -188,7 +192,7 @@ class Host:
                 session = self.start(own, name) if own is not None else self.session(attempt.profile)
                 words = {**self.paths, **attempt.stake.arguments()}
                 words = {key: value for key, value in words.items() if key in attempt.parameters}
-                outcome = session.call("attempt", {"name": name, **words}, attempt.timeout + 5)
+                outcome = session.call("attempt", {"name": name, "words": words}, attempt.timeout + 5)
             except EndedError:
                 assert self.current is not None
                 code = self.current.finish()
@@ -228,7 +232,7 @@ class Host:
         if "port" in case.parameters:
             words["port"] = self.web()
         words = {key: value for key, value in words.items() if key in case.parameters}
-        return {"outcome": self.session(profile).call("case", {"name": name, **words}, case.timeout + 5)}
+        return {"outcome": self.session(profile).call("case", {"name": name, "words": words}, case.timeout + 5)}
 
     def web(self) -> int:
         """Serve one page at a public address, for as long as this world lasts, and return the port."""

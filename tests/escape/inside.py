@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from .kernel import AT_FDCWD, call
@@ -133,6 +134,15 @@ def meanwhile(what: Callable[[int], object]) -> Iterator[None]:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def for_a_moment() -> Iterator[int]:
+    """Count for as long as a race is worth trying: long enough to be won on a slow machine without a sandbox."""
+    end = time.monotonic() + 0.25
+    turn = 0
+    while time.monotonic() < end:
+        yield turn
+        turn += 1
 
 
 def parent_of(pid: int | str) -> int:

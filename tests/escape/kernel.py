@@ -10,7 +10,7 @@ from typing import Any
 MACHINE = os.uname().machine
 _COLUMN = {"x86_64": 0, "aarch64": 1}.get(MACHINE)
 _NUMBERS = {
-    "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51), "clone": (56, 220), "clone3": (435, 435),
+    "acct": (163, 89), "adjtimex": (159, 171), "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51), "clone": (56, 220), "clone3": (435, 435),
     "copy_file_range": (326, 285), "fanotify_init": (300, 262), "fanotify_mark": (301, 263), "fchmodat2": (452, 452),
     "finit_module": (313, 273), "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430), "fspick": (433, 433),
     "init_module": (175, 105), "inotify_add_watch": (254, 27), "inotify_init1": (294, 26), "io_uring_enter": (426, 426),

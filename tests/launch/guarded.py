@@ -114,7 +114,29 @@ class Guarded:
     def status(self) -> dict[str, Any]:
         """Return what the server sees of its own process."""
         seen: dict[str, Any] = self.call("status")["result"]["structuredContent"]
-        return seen
+        return seen | {"pid": self.host_pid(seen["pid"])}
+
+    def host_pid(self, pid: int) -> int:
+        """Return the machine's number for a process that the server knows as `pid`, in its own pid namespace perhaps."""
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                text = status.read_text()
+            except OSError:
+                continue
+            numbers = next((line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:")), [])
+            if len(numbers) > 1 and numbers[-1] == str(pid) and self._started(int(numbers[0])):
+                return int(numbers[0])
+        return pid
+
+    def _started(self, pid: int) -> bool:
+        while pid > 1:
+            if pid == self.process.pid:
+                return True
+            try:
+                pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                return False
+        return False
 
     def finish(self, timeout: float = 15.0) -> tuple[int, str]:
         """Close the input, wait, and return exit code and stderr."""

@@ -80,7 +80,7 @@ def test_daemons_children_and_deaf_servers_go_with_the_session(tmp_path: Path, h
         pid_file = tmp_path / "daemon"
         guarded.call("daemon", pid_file=str(pid_file))
         pids.append(int(pid_file.read_text()))
-        pids.append(guarded.call("child")["result"]["structuredContent"]["pid"])
+        pids.append(guarded.host_pid(guarded.call("child")["result"]["structuredContent"]["pid"]))
         guarded.call("stubborn")
         assert not any(gone(pid, within=0.05) for pid in pids)
         if how == "close":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pickle
+import pwd
 import shutil
 import subprocess
 import sys
@@ -90,23 +92,14 @@ def can_replace(path: Path, user: int = OTHER) -> bool:
             pass
         else:
             return True
-        for folder in [*path.parents]:
+        for folder in path.parents:
+            entry = folder / path.relative_to(folder).parts[0]
             try:
-                os.rename(folder / ".probe", folder / ".probe")
-            except FileNotFoundError:
-                scratch = folder / f".scratch-{user}"
-                try:
-                    os.mkdir(scratch)
-                except OSError:
-                    continue
-                os.rmdir(scratch)
-                entry = folder / path.relative_to(folder).parts[0]
-                try:
-                    os.rename(entry, folder / ".moved")
-                except OSError:
-                    continue
-                os.rename(folder / ".moved", entry)
-                return True
+                os.rename(entry, folder / ".moved")
+            except OSError:
+                continue
+            os.rename(folder / ".moved", entry)
+            return True
         return False
 
     return bool(as_user(user, act))
@@ -260,9 +253,6 @@ def test_groups_without_a_name(group: int, is_harmless: bool, program: Path) -> 
 
 @needs_root
 def test_a_private_group_of_a_network_account_is_harmless(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import grp
-    import pwd
-
     members: list[str] = []
     monkeypatch.setattr(owners, "_table", lambda _: [])
     monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("ada", "x", gid, members)))

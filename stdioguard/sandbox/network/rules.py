@@ -40,9 +40,6 @@ class Rules:
 
     def granted(self, address: Address, port: int) -> str | None:
         """Return the rule that grants exactly this address, or a range that it is in; None where there is no such rule."""
-        kind = addresses.special(address)
-        if kind is not None and not kind[1]:
-            return None
         translated = addresses.embedded(address)
         for rule in self._rules:
             if rule.port != port or rule.network is None or address not in rule.network:

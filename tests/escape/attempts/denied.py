@@ -8,7 +8,7 @@ import mmap
 import os
 
 from ..catalogue import attempt
-from ..inside import linkat, meanwhile, openat2, output, read, renameat2, write
+from ..inside import for_a_moment, linkat, meanwhile, openat2, output, read, renameat2, write
 from ..kernel import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, call
 from ..stakes import Absent, Kept, Name, Script, Secret
 
@@ -240,7 +240,7 @@ def read_a_denied_file_by_flipping_the_path_in_memory(path: str) -> bytes:
 
     found = b""
     with meanwhile(flip):
-        for _ in range(1000):
+        for _ in for_a_moment():
             try:
                 descriptor = call("openat", AT_FDCWD, address, os.O_RDONLY, 0)
             except OSError:
@@ -267,7 +267,7 @@ def read_a_denied_file_by_swapping_folders_during_the_open(path: str, project: s
 
     found = b""
     with meanwhile(flip):
-        for _ in range(1000):
+        for _ in for_a_moment():
             try:
                 found = read(f"{project}/swapped/now/harmless")
             except OSError:

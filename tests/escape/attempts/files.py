@@ -8,7 +8,7 @@ import stat
 from typing import Any
 
 from ..catalogue import add, attempt
-from ..inside import linkat, meanwhile, openat2, output, parent_of, reach, read, renameat2, write
+from ..inside import for_a_moment, linkat, meanwhile, openat2, output, parent_of, reach, read, renameat2, write
 from ..kernel import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT, call
 from ..stakes import Absent, GuardsSecret, Kept, Name, Reached, Script, Secret, Words
 
@@ -170,7 +170,7 @@ def read_a_secret_by_flipping_a_symlink_during_the_open(path: str, project: str)
 
     found = b""
     with meanwhile(flip):
-        for _ in range(2000):
+        for _ in for_a_moment():
             try:
                 found = read(link)
             except OSError:

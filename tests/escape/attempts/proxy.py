@@ -207,7 +207,7 @@ class _SamePort(Listener):
 
     def arguments(self) -> dict[str, Any]:
         assert self.host.current is not None
-        found = self.host.current.call("case", {"name": "port-of-the-proxy"}, 10)
+        found = self.host.current.call("case", {"name": "port-of-the-proxy", "words": {}}, 10)
         self.listener.close()
         self.port = int(found["detail"] or 0)
         Listener.prepare(self)

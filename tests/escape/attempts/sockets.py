@@ -10,7 +10,7 @@ import socket
 import sys
 
 from ..catalogue import add, attempt
-from ..inside import meanwhile
+from ..inside import for_a_moment, meanwhile
 from ..kernel import MACHINE, libc, raw
 from ..stakes import Listener
 
@@ -148,7 +148,7 @@ def connect_while_the_address_changes_in_memory(path: str, project: str) -> str:
         ctypes.memmove(address, one, len(one))
 
     with meanwhile(flip):
-        for _ in range(1000):
+        for _ in for_a_moment():
             client = socket.socket(socket.AF_UNIX)
             client.setblocking(False)  # the backlogs fill up
             libc.connect(client.fileno(), ctypes.c_void_p(address), len(one))

@@ -584,10 +584,12 @@ def change_the_machines_name() -> None:
 
 
 @attempt(Reached(), expected="EPERM", uncontrolled=ROOT_ONLY)
-def set_the_clock() -> str:
-    import time
-
-    return reach(lambda: time.clock_settime(time.CLOCK_REALTIME, -1.0), "EINVAL")
+def set_the_clock() -> int:
+    """To the rate that it has (adjtimex(2), ADJ_TICK), so that the control changes nothing."""
+    state = (ctypes.c_long * 32)()
+    call("adjtimex", state)
+    state[0] = 0x4000
+    return call("adjtimex", state)
 
 
 @attempt(Absent("{project}/{slug}/with-the-32-bit-gate"), expected="SIGSYS|ENOSYS", uncontrolled=X86)

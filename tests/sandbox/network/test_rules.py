@@ -133,7 +133,7 @@ REFUSED = [
     (BELOW, "api..example.com:443"),
     (BELOW, "api.ex\u0430mple.com:443"),
     (BELOW, "api.example\u3002com:443"),
-    (BELOW, "api.\u212bexample.com:443"),
+    (BELOW, "\u212a.example.com:443"),  # the Kelvin sign, whose lower case is a plain k
     (BELOW, "api\u200b.example.com:443"),
     (EXAMPLE, "e\uff58ample.com:443"),
     (EXAMPLE, "[example.com]:443"),

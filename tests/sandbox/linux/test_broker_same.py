@@ -1,0 +1,224 @@
+"""Under a broker that forbids nothing, every call returns what it returns bare, and leaves the same on disk.
+
+Two equal trees, one sequence of operations, run once bare and once with every call answered by the broker. What differs on purpose is
+listed in `perform` and in the tests at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import random
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.sandbox.linux import brokered
+from tests.sandbox.linux.brokered import AT_FDCWD, NOBODY, Setting, call, run
+
+pytestmark = pytest.mark.skipif(brokered.MACHINE != "x86_64", reason="the table names calls that other machines do not have")
+
+USERS = [None, NOBODY] if os.geteuid() == 0 else [None]
+IDS = [f"user {user}" for user in USERS]
+
+Operation = tuple[Any, ...]
+
+
+def plant(root: str) -> None:
+    """Make a tree with one of everything that can be in the way of a path."""
+    here = os.getcwd()
+    os.chdir(root)
+    for name, mode in (("f", 0o644), ("ro", 0o444), ("x", 0o755), ("none", 0), ("x (deleted)", 0o600), ("HEAD", 0o644)):
+        with open(name, "w") as file:
+            file.write(f"in {name}")
+        os.chmod(name, mode)
+    for name in ("d", "d/sub", "e", "sticky", "setgid", "closed", "nosearch"):
+        os.mkdir(name)
+    for name in ("d/f", "d/g", "d/sub/f", "closed/f", "nosearch/f", "setgid/f", "sticky/f", b"\xff\n"):
+        with open(name, "w") as file:
+            file.write("deep")
+    for target, name in (
+        ("f", "lf"), ("d", "ld"), ("d/", "lds"), ("f/", "lfs"), (f"{root}/d", "labs"), (f"{root}/f", "lfabs"), ("nowhere", "dangling"),
+        ("missing/x", "dangling2"), ("loop2", "loop1"), ("loop1", "loop2"), ("..", "up"), (".", "here"), ("d/sub/..", "round"),
+        ("/proc/self", "me"), ("/proc/self/cwd", "mycwd"), ("/proc/thread-self/cwd/f", "myf"), ("/proc/self/fd", "fds"), ("/dev/fd/20", "f20"),
+        ("ld/sub", "chain"), ("none/x", "through"), ("/", "top"), ("d/new", "ldnew"), ("/dev/null", "null"), ("e/../lf", "twisted"),
+    ):  # fmt: skip
+        os.symlink(target, name)
+    os.symlink("f", "link0")
+    for number in range(1, 42):
+        os.symlink(f"link{number - 1}", f"link{number}")
+    os.mkfifo("fifo")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("sock")
+    os.link("f", "hard")
+    os.chmod("sticky", 0o1777)
+    os.chmod("setgid", 0o2755)
+    os.chmod("closed", 0o555)
+    os.chmod("nosearch", 0o666)
+    os.chdir(here)
+
+
+PATHS: list[str | bytes] = [
+    "f", "ro", "x", "none", "x (deleted)", "d", "e", "d/f", "d/sub", "d/sub/f", "closed", "closed/f", "nosearch/f", "sticky/f", "setgid",
+    "lf", "ld", "lds", "lfs", "labs", "lfabs", "dangling", "dangling2", "loop1", "up", "here", "round", "mycwd", "myf", "chain", "through",
+    "ldnew", "null", "twisted", "link39", "link40", "fifo", "sock", "hard", "f20", b"\xff\n", "ROOT/f", "ROOT/lf", "ROOT/d/new", "ROOT",
+    "", ".", "..", "/", "f/", "d/", "lf/", "ld/", "dangling/", "d/.", "d/..", "f/.", "f/..", "./f", "d//f", "d/../f", "ld/../f", "f/x",
+    "new", "new/", "new/x", "d/new", "d/new/", "ld/new", "labs/new", "closed/new", "nosearch/new", "setgid/new", "sticky/new", "up/new",
+    "/proc/self/cwd/f", "/proc/thread-self/cwd/new", "/proc/self/root/proc/self/cwd/f", "me/cwd/f", "fds/20", "/dev/fd/20", "/dev/fd/21",
+    "/proc/self/fd/22", "/proc/self/fd/23", "/proc/self/fd/99", "/proc/self/exe", "/dev/stdin/x", "/proc/self/nothing", "/nowhere/x",
+    "mycwd/new", "here/here/here/f", "n" * 255, "n" * 256, "d/" * 2046 + "f", "d/../" * 818 + "f", "x" * 4095, "y" * 4096, "top/proc/self/cwd/f",
+    "HEAD", "new\udc80\n",
+]  # fmt: skip
+
+_FLAGS = [
+    os.O_RDONLY, os.O_WRONLY, os.O_RDWR, 3, os.O_RDONLY | os.O_CLOEXEC, os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_TRUNC,
+    os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, os.O_RDONLY | os.O_DIRECTORY, os.O_RDONLY | os.O_NOFOLLOW, os.O_RDWR | os.O_NOFOLLOW,
+    os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY, os.O_WRONLY | os.O_DIRECTORY, os.O_RDONLY | os.O_NOATIME, os.O_RDWR | os.O_SYNC,
+    os.O_RDONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT, os.O_RDWR | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, os.O_RDONLY | os.O_CREAT | os.O_TRUNC,
+    os.O_RDONLY | os.O_CREAT | os.O_DIRECTORY, os.O_TMPFILE | os.O_RDWR, os.O_TMPFILE | os.O_RDONLY, os.O_TMPFILE | os.O_WRONLY | os.O_EXCL,
+    os.O_RDONLY | os.O_EXCL, 3 | os.O_CREAT, os.O_RDONLY | 0x40000000,
+]  # fmt: skip
+_MODES = [0o644, 0o666, 0, 0o444, 0o1777, 0o600]
+
+
+def operations(path: str | bytes) -> list[Operation]:
+    """Return everything that can be done with one path."""
+    found: list[Operation] = []
+    for number, flags in enumerate(_FLAGS):
+        found.append(("open", path, flags | os.O_NONBLOCK, _MODES[number % len(_MODES)]))
+        if number % 3 == 0:
+            for directory in ("d", "dpath", "file", "bad"):
+                found.append(("openat", directory, path, flags | os.O_NONBLOCK, _MODES[number % len(_MODES)]))
+    found += [("creat", path, 0o640), ("truncate", path, 3), ("truncate", path, -1), ("truncate", path, 0)]
+    found += [("mkdir", path, 0o777), ("mkdirat", "d", path, 0o1750), ("rmdir", path), ("unlink", path)]
+    found += [("unlinkat", "d", path, 0), ("unlinkat", "cwd", path, 0x200), ("unlinkat", "cwd", path, 4)]
+    found += [("mknod", path, stat.S_IFREG | 0o666, 0), ("mknod", path, stat.S_IFIFO | 0o777, 0), ("mknodat", "d", path, 0o640, 0)]
+    found += [("symlink", "target", path), ("symlinkat", path, "d", "made"), ("symlink", "", path), ("symlink", "d", path)]
+    for other in ("f", "d", "lf", "new2", "d/new2", "e", "missing/y", "d/sub", "."):
+        found += [("rename", path, other), ("rename", other, path)]
+        found += [("link", path, other), ("link", other, path)]
+    for flags in (1, 2, 3, 8):
+        found.append(("renameat2", "cwd", path, "d", "f", flags))
+    found += [("renameat", "d", path, "cwd", "moved"), ("linkat", "cwd", path, "d", "linked", 0x400), ("linkat", "d", path, "cwd", "linked", 0)]
+    found += [("linkat", "cwd", path, "cwd", "linked2", 0x4000)]
+    found += [("chmod", path, 0o640), ("chmod", path, 0o1755), ("fchmodat", "d", path, 0o600), ("chown", path, -1, -1)]
+    found += [("fchmodat2", "cwd", path, 0o604, 0x100), ("fchmodat2", "cwd", path, 0o604, 0), ("fchmodat2", "cwd", path, 0o604, 8)]
+    found += [("lchown", path, -1, -1), ("chown", path, 0, 0), ("fchownat", "d", path, -1, 12345, 0x100), ("fchownat", "cwd", path, -1, -1, 0x1000)]
+    found += [("utime", path, b"\x01" + bytes(7) + b"\x02" + bytes(7)), ("utimes", path, _times(3, 4, 5, 6)), ("utimes", path, _times(3, 10**6, 0, 0))]
+    found += [("utimensat", "cwd", path, _times(7, 8, 9, 10), 0x100), ("utimensat", "d", path, _times(1, (1 << 30) - 2, 5, 6), 0)]
+    found += [("utimensat", "cwd", path, _times(1, (1 << 30) - 2, 5, (1 << 30) - 2), 0), ("futimesat", "cwd", path, _times(1, 2, 3, 4))]
+    found += [("utimensat", "cwd", path, _times(1, -5, 5, 6), 0), ("utimensat", "dpath", path, _times(5, 5, 5, 6), 0x1000)]
+    found += [("setxattr", path, "user.a", b"value", 5, 0), ("setxattr", path, "user.a", b"other", 5, 1), ("lsetxattr", path, "user.b", b"v", 1, 0)]
+    found += [("setxattr", path, "nonsense", b"v", 1, 0), ("setxattr", path, "", b"v", 1, 0), ("setxattr", path, "user." + "n" * 260, b"v", 1, 0)]
+    found += [("removexattr", path, "user.a"), ("lremovexattr", path, "user.b"), ("removexattr", path, "user.none")]
+    return found
+
+
+def _times(*values: int) -> bytes:
+    return b"".join(value.to_bytes(8, "little", signed=True) for value in values)
+
+
+class Caller:
+    """Does operations in one tree, and says what came of them."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        os.chdir(root)
+        self.directories = {"cwd": AT_FDCWD, "bad": 999, "d": 30, "dpath": 31, "file": 32}
+        for number, (path, flags) in {
+            20: ("f", os.O_RDONLY), 21: ("d", os.O_RDONLY), 22: ("x", os.O_RDONLY), 23: ("gone", os.O_RDWR | os.O_CREAT),
+            30: ("d", os.O_RDONLY), 31: ("d", os.O_PATH), 32: ("f", os.O_RDONLY),
+        }.items():  # fmt: skip
+            made = os.open(path, flags)
+            os.dup2(made, number)
+            os.close(made)
+        os.unlink("gone")
+
+    def perform(self, operation: Operation) -> Any:
+        """Do it, and return the errno, or what can be seen of the result."""
+        name, *arguments = operation
+        plain: list[Any] = []
+        for value in arguments:
+            if isinstance(value, str) and value in self.directories and name.endswith(("at", "at2")) and not isinstance(value, bytes):
+                plain.append(self.directories[value])
+            elif isinstance(value, str):
+                plain.append(value.replace("ROOT", self.root))
+            else:
+                plain.append(value)
+        result, number = call(name, *plain)
+        if number:
+            return errno.errorcode[number]
+        if name in ("open", "openat", "creat"):
+            return self._describe(result)
+        return result
+
+    def _describe(self, descriptor: int) -> Any:
+        status = os.fstat(descriptor)
+        # A file that is made is opened with O_NOFOLLOW in any case, which F_GETFL shows, and nobody looks at.
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_NOFOLLOW
+        seen: list[Any] = [stat.filemode(status.st_mode), oct(flags), fcntl.fcntl(descriptor, fcntl.F_GETFD)]
+        seen.append(os.readlink(f"/proc/self/fd/{descriptor}").replace(self.root, "ROOT"))
+        if seen[-1].startswith(("/proc", "ROOT/#", "/#")):
+            seen[-1] = "…"  # process ids and inode numbers
+        elif stat.S_ISREG(status.st_mode):
+            for action in (lambda: os.read(descriptor, 100), lambda: os.write(descriptor, b"W"), lambda: os.ftruncate(descriptor, 2)):
+                try:
+                    seen.append(action())
+                except OSError as error:
+                    seen.append(error.errno)
+        os.close(descriptor)
+        return seen
+
+
+def compare(sequences: Sequence[Sequence[Operation]], user: int | None, setting: Setting | None = None) -> int:
+    """Do each sequence in two equal trees, bare and brokered; return how many operations succeeded."""
+    with brokered.folder(user) as place:
+        done = []
+        for kind in (None, setting or Setting()):
+            top = f"{place}/{'bare' if kind is None else 'held'}"
+
+            def make(top: str = top) -> None:
+                os.mkdir(top)
+                for number in range(len(sequences)):
+                    os.mkdir(f"{top}/{number}")
+                    plant(f"{top}/{number}")
+
+            brokered.as_user(user, make)
+
+            def act(top: str = top) -> list[list[Any]]:
+                return [
+                    [caller.perform(operation) for operation in sequence]
+                    for number, sequence in enumerate(sequences)
+                    for caller in [Caller(f"{top}/{number}")]
+                ]
+
+            result = run(act, kind, user=user)
+            assert result.status == 0
+            assert result.told == []
+            done.append((result.value, top))
+        (bare, bare_top), (held, held_top) = done
+        succeeded = 0
+        for number, sequence in enumerate(sequences):
+            for operation, one, other in zip(sequence, bare[number], held[number], strict=True):
+                assert one == other, f"{operation}: {one} bare, {other} under the broker; in {sequence}"
+                succeeded += not isinstance(one, str)
+            assert brokered.snapshot(f"{bare_top}/{number}") == brokered.snapshot(f"{held_top}/{number}"), sequence
+        return succeeded
+
+
+@pytest.mark.parametrize("user", USERS, ids=IDS)
+@pytest.mark.parametrize("order", range(3))
+def test_every_call_on_every_path_does_what_it_does_bare(order: int, user: int | None) -> None:
+    sequences = []
+    for path in PATHS:
+        wanted = operations(path)
+        random.Random(f"{path!r}{order}").shuffle(wanted)
+        sequences.append(wanted)
+    assert compare(sequences, user) > 1000
