@@ -134,6 +134,10 @@ def make(
     plan.read = [path for path in _existing(sandbox["read"]) if path not in mine]
     plan.write = [path for path in _existing(sandbox["write"]) if path not in mine]
     plan.deny, plan.protected = sandbox["deny"], [*protected.patterns(home, places_of_ours), f"**/{CANARY}"]
+    for pattern in plan.deny:
+        wrong = patterns.problem(pattern)
+        if wrong is not None:
+            raise grants.GrantRefused(f"[sandbox] deny {pattern!a} in {policy.source}: {wrong}")
     grants.check(plan, home=home, own=places_of_ours)
     plan.runtime = [entry.path for entry in needed.entries]
     links = dict(needed.links)

@@ -72,7 +72,10 @@ class Session:
     def open(self) -> None:
         """Shake hands. Raises `EndedError` where the launch was refused."""
         self._send(INITIALIZE)
-        self._answer(0, 20.0)
+        try:
+            self._answer(0, 20.0)
+        except RuntimeError:
+            raise EndedError from None  # the launch was refused, which the guard has told the client too
         self._send(READY)
 
     def call(self, tool: str, arguments: dict[str, Any], timeout: float) -> dict[str, Any]:

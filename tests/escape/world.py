@@ -50,7 +50,7 @@ class World:
         self.configuration = configuration
         user = configuration.partition("-")[0]
         self.user = NOBODY if user == "user" and os.geteuid() == 0 else os.geteuid()
-        self.root = tempfile.mkdtemp(prefix="escape-", dir="/var/tmp")
+        self.root = tempfile.mkdtemp(prefix="escape-", dir=os.environ.get("STAGE", "/var/tmp"))
         os.chmod(self.root, 0o755)
         try:
             self.setup = self._lay()
