@@ -62,6 +62,7 @@ class Attempt:
         self.world: bool = options.pop("world", False)
         self.ends: bool = options.pop("ends", False)
         self.timeout: float = options.pop("timeout", 5.0)
+        self.weaker: dict[str, str] = options.pop("weaker", {})
         self.uncontrolled: dict[str, tuple[str, str]] = options.pop("uncontrolled", {})
         self.bound: dict[str, Any] = options.pop("bound", {})
         assert not options, options
@@ -75,6 +76,11 @@ class Attempt:
             if key in self.expected:
                 return tuple(self.expected[key].split("|"))
         raise KeyError(f"{self.name} says nothing of {configuration}")
+
+    def weakness(self, configuration: str) -> str | None:
+        """Return why the damage is done in a sandboxed configuration too, where that is known and documented."""
+        user, _, kind = configuration.partition("-")
+        return next((self.weaker[key] for key in (configuration, kind, user, "expected") if key in self.weaker), None)
 
     def control(self, configuration: str) -> tuple[tuple[str, ...], str | None]:
         """Return the outcomes that are right without a sandbox and, where these are failures, the reason."""
@@ -99,6 +105,7 @@ def attempt(stake: Stake, **keywords: Any) -> Callable[[Callable[..., Any]], Cal
 
     `expected` is the outcome inside, alternatives parted by `|`; `namespaces`, `plain`, `root`, `user`, and `root_plain` and its like say
     where it differs. `uncontrolled` is `{"user": (outcome, reason)}` for a user who could not do it without a sandbox either.
+    `weaker` says, for the same keys, why the damage is done all the same: what docs/platforms.md names as not enforced.
     `profile` is `closed`, or `proxied` for a session that has some hosts; `launch` asks for a session of its own; `ends` has
     the session ended before the stake is looked at; `world` says that it needs a host in namespaces of its own.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import fcntl
 import json
 import os
 import socket
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .catalogue import Attempt, Launch
     from .session import Session
 
-FOLDERS = ("home", "home/project", "home/library", "elsewhere", "guard", "cwd", "profiles", "shared", "logs", "empty")
+FOLDERS = ("home", "home/project", "home/library", "elsewhere", "stdioguard", "cwd", "profiles", "shared", "logs", "empty")
 # A home as it is found: what every one of these holds is worth stealing or worth changing.
 HOME = {
     ".ssh/id_ed25519": 0o600, ".ssh/authorized_keys": 0o600, ".aws/credentials": 0o600, ".netrc": 0o600,
@@ -48,7 +49,7 @@ class Host:
         self.setup = setup
         self.paths = {
             "root": root, "unique": os.path.basename(root), "python": "%d.%d" % sys.version_info[:2], "home": f"{root}/home", "project": f"{root}/home/project", "library": f"{root}/home/library",
-            "elsewhere": f"{root}/elsewhere", "guard": f"{root}/guard", "cwd": f"{root}/cwd", "shared": f"{root}/shared",
+            "elsewhere": f"{root}/elsewhere", "guard": f"{root}/stdioguard", "cwd": f"{root}/cwd", "shared": f"{root}/shared",
             "run": setup["run"], "venv": setup["venv"], "empty": f"{root}/empty", "server": setup["server"],
             "environment_secret": self.secret(), "descriptor_secret": self.secret(),
             "shm": "/dev/shm" if os.path.isdir("/dev/shm") else f"{root}/shm",
@@ -84,7 +85,7 @@ class Host:
         root = self.paths["root"]
         for folder in FOLDERS:
             os.makedirs(f"{root}/{folder}", exist_ok=True)
-        for folder in ("home", "elsewhere", "guard"):
+        for folder in ("home", "elsewhere", "stdioguard"):
             os.chmod(f"{root}/{folder}", 0o700)
         for name, mode in HOME.items():
             path = f"{self.paths['home']}/{name}"
@@ -102,6 +103,8 @@ class Host:
         self._ours, theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._descriptors.append(theirs.detach())
+        # High numbers: inside, low ones are the attacker's own.
+        self._descriptors = [fcntl.fcntl(number, fcntl.F_DUPFD, 500) for number in self._descriptors]
 
     def heard_on_the_passed_socket(self) -> bool:
         """Tell whether something came through the socket that was left open to the guard."""

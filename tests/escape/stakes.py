@@ -144,7 +144,7 @@ class Existence(Secret):
     """A file of which not even size and existence should be told: the attempt returns `exists`."""
 
     def happened(self, outcome: dict[str, Any]) -> bool:
-        return "exists" in outcome["detail"]
+        return outcome["ok"] and "exists" in outcome["detail"]
 
 
 class LinkTarget(Secret):

@@ -107,7 +107,7 @@ class World:
         guard.mkdir(exist_ok=True)
         (guard / "sitecustomize.py").write_text(f"import sys\nsys.path += [{str(ours)!r}, {str(libraries)!r}]\n")
         starter = f"import sys; sys.path[:0] = [{str(ours)!r}, {str(libraries)!r}]; from stdioguard.__main__ import main; sys.exit(main())"
-        for folder in ("home", "elsewhere", "guard", "cwd", "profiles", "shared", "logs", "empty", "run", "shm"):
+        for folder in ("home", "elsewhere", "stdioguard", "cwd", "profiles", "shared", "logs", "empty", "run", "shm"):
             (root / folder).mkdir(exist_ok=True)
             os.chown(root / folder, self.user, -1)
         os.chown(packages, self.user, -1)  # as in a user's own environment

@@ -57,6 +57,8 @@ WORLD: dict[str, str | None] = {
     "{BASE}/work/project/src/.env": "SECRET=2",
     "{BASE}/work/project/secret/key": "key",
     "{BASE}/work/project/secrets.txt": "",
+    "{BASE}/work/project/keys/private/key": "key",
+    "{BASE}/work/project/keys/public/key": "key",
     "{BASE}/work/project/.git/HEAD": "ref: refs/heads/main",
     "{BASE}/work/project/.git/config": "[core]",
     "{BASE}/work/project/.git/hooks/pre-commit": "exit 0",
@@ -83,7 +85,7 @@ listening on 127.0.0.1; {SOCKETS} holds `granted` and `other`, both listening.""
 READ = ["{READONLY}"]
 WRITE = ["{PROJECT}"]
 SOCKET = ["{SOCKETS}/granted"]
-DENY = ["**/.env", "{PROJECT}/secret/**"]
+DENY = ["**/.env", "{PROJECT}/secret/**", "{PROJECT}/keys/private/key"]
 PROTECTED = [
     "**/.git/hooks/**",
     "**/.git/config",
@@ -147,6 +149,12 @@ CASES = [
     case("list a denied folder", Act("list", "{PROJECT}/secret"), Act("list", "{PROJECT}/src")),
     case("create in a denied folder", Act("create", "{PROJECT}/secret/new"), Act("create", "{PROJECT}/src/new")),
     case("move a denied folder", Act("rename", "{PROJECT}/secret", "{PROJECT}/x"), Act("rename", "{PROJECT}/src", "{PROJECT}/x")),
+    case(
+        "move a folder above what is denied",
+        Act("rename", "{PROJECT}/keys/private", "{PROJECT}/x"),
+        Act("rename", "{PROJECT}/keys/public", "{PROJECT}/x"),
+    ),
+    case("move one further above", Act("rename", "{PROJECT}/keys", "{PROJECT}/x"), Act("rename", "{PROJECT}/src", "{PROJECT}/x")),
     # Protected within a grant: read, and not changed.
     case("write a hook", Act("write", "{PROJECT}/.git/hooks/pre-commit"), Act("read", "{PROJECT}/.git/hooks/pre-commit")),
     case("add a hook", Act("create", "{PROJECT}/.git/hooks/post-merge"), Act("create", "{PROJECT}/.git/index")),
@@ -248,6 +256,8 @@ PATTERNS = [
     ("**/*.pem", "x.pem", "x.pem.txt"),
     ("**/*.pem", "dir.pem/x", "pem"),
     ("**/id_?", "id_1", "id_"),
+    ("**/id_?", "id_\u65e5", "id"),
+    ("{PROJECT}/a*z", "abz", "a/z"),
     ("**/a/**/z", "a/z", "z"),
     ("**/a/**/z", "a/b/c/z", "a/b/cz"),
     ("{PROJECT}/x/*/y", "x/1/y", "x/y"),

@@ -154,6 +154,8 @@ def _folded_path(path: str, kernel: paths.Kernel) -> str:
 
     Where that would be too long, the folders that exist are left as the kernel spells them: it does not know them by another name.
     """
+    if paths.below(path, f"{paths.DATA_VOLUME}/"):
+        path = paths.on_data_volume(path)  # `_DATA` before it stands for both names
     whole = "/" + "/".join(text.folded(part) for part in path.split("/")[1:])
     if text.fits(f"^{_DATA}{whole}$"):
         return whole

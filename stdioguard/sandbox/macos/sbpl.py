@@ -55,6 +55,8 @@ def profile(plan: Plan, kernel: paths.Kernel = paths.kernel_path) -> str:
     lines += _rules(f"allow {_READ} file-map-executable process-exec*", _below(executed))
     lines += _rules(f"allow {_READ}", _below(read))
     lines += _rules(f"allow {_WRITE}", _below(written))
+    # An operation of its own since macOS 14: SQLite locks what it reads as well.
+    lines += [f"(when (defined? 'file-lock) {rule})" for rule in _rules("allow file-lock", _below([*read, *written]))]
     # Who resolves a path asks for each folder above it, and for each link on the way.
     lines += _rules("allow file-read-metadata", [f"(literal {text.quoted(path)})" for path in paths.all_above(visible)])
     lines += _rules(

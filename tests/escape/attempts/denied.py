@@ -6,6 +6,8 @@ import ctypes
 import fcntl
 import mmap
 import os
+import shutil
+from typing import Any
 
 from ..catalogue import attempt
 from ..inside import for_a_moment, linkat, meanwhile, openat2, output, read, renameat2, write
@@ -67,12 +69,12 @@ def read_a_denied_file_below_a_descriptor_of_its_folder(path: str) -> bytes:
     return read(".env", os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY))
 
 
-@attempt(Secret(ENV), **DENIED)
+@attempt(Secret(ENV), expected="ENOSYS")
 def read_a_denied_file_by_openat2(path: str) -> bytes:
     return os.read(openat2(path), 100)
 
 
-@attempt(Secret(ENV), **DENIED)
+@attempt(Secret(ENV), expected="ENOSYS")
 def read_a_denied_file_by_openat2_beneath_its_folder(path: str) -> bytes:
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     return os.read(openat2(".env", resolve=0x08, folder=folder), 100)  # RESOLVE_BENEATH
@@ -214,9 +216,34 @@ def read_a_denied_file_by_its_handle(path: str) -> bytes:
     return os.read(call("open_by_handle_at", os.open(os.path.dirname(path), os.O_RDONLY), handle, os.O_RDONLY), 100)
 
 
-@attempt(Script("{project}/{slug}/.env"), **DENIED)
-def execute_a_denied_file(path: str) -> bytes:
+@attempt(Script(ENV), expected="EACCES|ok")
+def execute_a_denied_script(path: str) -> bytes:
+    """Where the kernel starts its interpreter all the same, that one cannot open it."""
     return output(path)
+
+
+class _Program(Secret):
+    """A denied program, which prints what it is given."""
+
+    def write(self) -> None:
+        shutil.copy(shutil.which("printf") or "/usr/bin/printf", self.made)
+        os.chmod(self.made, 0o755)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"path": self.made, "word": self.secret}
+
+
+@attempt(_Program(ENV), **DENIED)
+def execute_a_denied_program(path: str, word: str) -> bytes:
+    return output(path, word)
+
+
+@attempt(Secret(ENV), **DENIED)
+def read_a_denied_file_by_another_spelling(path: str) -> bytes:
+    """On a file system that folds case `.ENV` is the same file; the name is denied wherever."""
+    other = f"{os.path.dirname(path)}/.ENV"
+    os.rename(path, other)
+    return read(other)
 
 
 @attempt(Script("{project}/{slug}/.env"), expected="ok")

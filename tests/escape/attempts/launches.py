@@ -9,7 +9,7 @@ from ..inside import in_child, read, write
 from ..kernel import CLONE_NEWUSER, call
 from ..stakes import Absent, Kept, Reached, Secret, Words
 
-REFUSED = {"expected": "exit-77"}
+REFUSED = {"expected": "exit-77|exit-78"}
 GONE = {"namespaces": "ENOENT", "plain": "EACCES"}
 WRAPPER = 'import runpy\nrunpy.run_path("{server}/escape/attacker.py", run_name="__main__")\n'
 
@@ -53,9 +53,7 @@ for _slug, _launch in {
     "stdioguards-own-folder": Launch(read=["{guard}"]),
 }.items():
     add(
-        _read, Secret("{home}/{slug}/secret.txt", **{
-            "link": "{shared}/{slug}-link -> {home}", "root_link": "{shared}/{slug}-root -> /",
-        }), name=f"be-granted-{_slug}", group="launches", launch=_launch, **REFUSED,
+        _read, Secret("{home}/{slug}/secret.txt", link="{shared}/{slug}-link -> {home}", root_link="{shared}/{slug}-root -> /"), name=f"be-granted-{_slug}", group="launches", launch=_launch, **REFUSED,
     )  # fmt: skip
 
 for _slug, _launch in {
@@ -75,19 +73,17 @@ for _slug, _launch in {
         def prepare(self) -> None:
             super().prepare()
             os.symlink(os.path.dirname(self.made), self.path("{shared}/{slug}-link"))
-            if not os.path.exists(self.path("{home}/.ssh/config")):
-                with open(self.path("{home}/.ssh/config"), "w") as file:
-                    file.write("x")
             os.link(self.path("{home}/.claude.json"), self.path("{shared}/{slug}-hard"))
 
     add(
-        _write, _Linked("{home}/.ssh/id_ed25519"), name=f"be-granted-to-write-{_slug}", group="launches", launch=_launch, **REFUSED,
+        _write, _Linked("{home}/.ssh/id_ed25519"), name=f"be-granted-to-write-{_slug}", group="launches", launch=_launch,
+        expected="exit-77|EACCES" if "ssh" in _slug else "exit-77",
     )  # fmt: skip
 
 
 @attempt(
     Secret("{elsewhere}/{slug}/secret.txt", link="{project}/{slug}/data -> {elsewhere}/{slug}"),
-    launch=Launch(read=["{project}/{slug}/data"]), expected="exit-77|ENOENT|EACCES",
+    launch=Launch(read=["{project}/{slug}/data"], write=["{project}/{slug}"]), expected="exit-77|ENOENT|EACCES",
 )  # fmt: skip
 def be_granted_a_symlink_that_a_session_before_could_have_made(path: str) -> bytes:
     return read(path)
@@ -98,7 +94,7 @@ def read_beside_a_single_granted_file(path: str) -> bytes:
     return read(path)
 
 
-@attempt(Secret("{library}/{slug}/ab/secret.txt"), launch=Launch(read=["{library}/{slug}/a*"]), **GONE)
+@attempt(Secret("{library}/{slug}/ab/secret.txt"), launch=Launch(read=["{library}/{slug}/a*"]), expected="exit-78")
 def be_granted_a_folder_whose_name_is_a_pattern(path: str) -> bytes:
     return read(path)
 

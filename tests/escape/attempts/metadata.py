@@ -82,7 +82,7 @@ for _slug, _function in ON_A_PATH.items():
             "{library}/{slug}/kept.txt",
             {"namespaces": "EROFS" + _new, "plain": "EACCES|EPERM" + _new},
         ),
-        ("of-what-is-protected", "{project}/{slug}/.git/hooks/pre-commit", {"expected": "EPERM" + _new}),
+        ("of-what-is-protected", "{project}/{slug}/.git/hooks/pre-commit", {"expected": "EACCES" + _new}),
         ("of-what-is-denied", "{project}/{slug}/.env", {"expected": "EACCES" + _new}),
     ):
         add(_function, Kept(_path), name=f"{_slug}-{_what}", group="metadata", **_expected, **_control)

@@ -65,14 +65,14 @@ def connect_to_the_host_without_waiting(address: str, port: int) -> str:
     return "connected"
 
 
-@attempt(Listener("127.0.0.1"), namespaces="ECONNREFUSED|ENETUNREACH", plain="EACCES|EPERM")
+@attempt(Listener("127.0.0.1"), namespaces="ENOTSUP|ECONNREFUSED", plain="EACCES|EPERM|ENOTSUP")
 def connect_with_data_in_the_first_packet(address: str, port: int) -> int:
     """TCP Fast Open connects in sendto(2): Landlock's first rules for TCP looked at connect(2) only."""
     with socket.socket() as client:
         return client.sendto(b"hello", 0x20000000, (address, port))  # MSG_FASTOPEN
 
 
-@attempt(Listener("127.0.0.1"), namespaces="ECONNREFUSED|ENETUNREACH", plain="EACCES|EPERM")
+@attempt(Listener("127.0.0.1"), namespaces="ENOTSUP|ECONNREFUSED", plain="EACCES|EPERM|ENOTSUP")
 def connect_with_data_in_the_first_packet_of_sendmsg(address: str, port: int) -> int:
     with socket.socket() as client:
         return client.sendmsg([b"hello"], [], 0x20000000, (address, port))

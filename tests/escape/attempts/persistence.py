@@ -16,7 +16,7 @@ from ..inside import linkat, openat2, output, renameat2, write
 from ..kernel import AT_FDCWD, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, call
 from ..stakes import Absent, GitRuns, Kept
 
-PROTECTED = {"expected": "EPERM"}
+PROTECTED = {"expected": "EACCES"}
 BASE = "{project}/{slug}"
 
 
@@ -34,8 +34,6 @@ NAMES = {
     "a-git-config-of-a-submodule": ".git/modules/library/config",
     "a-git-hook-of-a-submodule": ".git/modules/library/hooks/post-checkout",
     "a-git-common-folder": ".git/commondir",
-    "git-attributes-of-a-repository": ".git/info/attributes",
-    "a-list-of-submodules": ".gitmodules",
     "a-file-that-points-to-a-git-folder": "library/.git",
     "a-husky-hook": ".husky/pre-commit",
     "a-pre-commit-config": ".pre-commit-config.yaml",
@@ -238,7 +236,7 @@ def _by_unpacking_an_archive(path: str, base: str) -> bytes:
     write(f"{base}/packed/{os.path.relpath(path, base)}")
     found = output("sh", "-c", f"cd {base} && tar cf a.tar -C packed . && tar xf a.tar")
     if not os.path.lexists(path):
-        raise PermissionError(1, found.decode())
+        raise PermissionError(13, found.decode())
     return found
 
 
@@ -253,7 +251,7 @@ def _by_copying_a_tree(path: str, base: str) -> None:
 def _by_another_program(path: str, base: str) -> bytes:
     found = output("sh", "-c", f"mkdir -p {os.path.dirname(path)} && echo x > {path}")
     if not os.path.lexists(path):
-        raise PermissionError(1, found.decode())
+        raise PermissionError(13, found.decode())
     return found
 
 
@@ -398,7 +396,7 @@ def map_a_git_config_for_writing(path: str) -> None:
 def add_a_setting_to_a_git_config(repository: str) -> bytes:
     found = output("git", "-C", repository, "config", "attack.hook", "evil")
     if found:
-        raise PermissionError(1, found.decode())
+        raise PermissionError(13, found.decode())
     return found
 
 
@@ -411,9 +409,17 @@ def replace_a_git_folder_by_a_file_that_points_elsewhere(repository: str) -> str
     return write(f"{repository}/.git", "gitdir: real\n")
 
 
+def _copy_repository(old: str, new: str) -> None:
+    """Copy what makes a repository. `shutil.copytree` would collect the errors and raise one that has no errno."""
+    for folder in ("objects", "refs/heads"):
+        os.makedirs(f"{new}/{folder}")
+    for name in ("HEAD", "config"):
+        shutil.copyfile(f"{old}/{name}", f"{new}/{name}")
+
+
 @attempt(GitRuns(), **PROTECTED)
 def put_a_repository_with_another_name_in_place(repository: str) -> None:
-    shutil.copytree(f"{repository}/.git", f"{repository}/sub/new", copy_function=shutil.copyfile)
+    _copy_repository(f"{repository}/.git", f"{repository}/sub/new")
     write(
         f"{repository}/sub/new/config",
         "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n",
@@ -425,7 +431,7 @@ def put_a_repository_with_another_name_in_place(repository: str) -> None:
 @attempt(GitRuns(), **PROTECTED)
 def give_a_repository_another_common_folder(repository: str) -> str:
     """gitrepository-layout(5): where `commondir` says so, config and hooks are taken from another folder."""
-    shutil.copytree(f"{repository}/.git", f"{repository}/common", copy_function=shutil.copyfile)
+    _copy_repository(f"{repository}/.git", f"{repository}/common")
     write(
         f"{repository}/common/config",
         "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n",
@@ -451,7 +457,7 @@ def have_git_make_a_repository_with_a_template(repository: str) -> bytes:
     os.mkdir(f"{repository}/sub")
     found = output("git", "init", "--quiet", f"--template={repository}/template", f"{repository}/sub/inner")
     if not os.path.exists(f"{repository}/sub/inner/.git/config"):
-        raise PermissionError(1, found.decode())
+        raise PermissionError(13, found.decode())
     return found
 
 
@@ -459,7 +465,7 @@ def have_git_make_a_repository_with_a_template(repository: str) -> bytes:
 def add_a_worktree_whose_common_folder_is_ours(repository: str) -> str:
     os.makedirs(f"{repository}/sub")
     os.makedirs(f"{repository}/.git/worktrees/x")
-    shutil.copytree(f"{repository}/.git/refs", f"{repository}/ours/refs")
+    os.makedirs(f"{repository}/ours/refs/heads")
     os.mkdir(f"{repository}/ours/objects")
     write(f"{repository}/ours/HEAD", "ref: refs/heads/main\n")
     write(f"{repository}/ours/config", "[core]\n\trepositoryformatversion = 0\n[attack]\n\thook = evil\n")

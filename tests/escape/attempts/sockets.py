@@ -14,7 +14,7 @@ from ..inside import for_a_moment, meanwhile
 from ..kernel import MACHINE, libc, raw
 from ..stakes import Listener
 
-TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
+TYPES = {"stream": socket.SOCK_STREAM, "seqpacket": socket.SOCK_SEQPACKET, "dgram": socket.SOCK_DGRAM}
 
 
 def _talk(path: str, kind: str) -> str:
@@ -35,6 +35,8 @@ PLACES = {
 }
 for _where, (_path, _expected) in PLACES.items():
     for _kind in TYPES:
+        if _kind == "dgram":  # no such socket can be made: it takes an address with every message
+            _expected = {"expected": "EPERM"}
         add(
             _talk, Listener(kind=_kind, path=_path), name=f"connect-to-{_where}-by-{_kind}", group="sockets", bound={"kind": _kind},
             **_expected,
@@ -47,18 +49,18 @@ def _datagram(path: str) -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
-@attempt(Listener(kind="dgram", path=LIBRARY), expected="EACCES")
+@attempt(Listener(kind="dgram", path=LIBRARY), expected="EPERM")
 def send_to_a_socket_without_connecting(path: str) -> int:
     return _datagram(path).sendto(b"hello", path)
 
 
-@attempt(Listener(kind="dgram", path=LIBRARY), expected="EACCES")
+@attempt(Listener(kind="dgram", path=LIBRARY), expected="EPERM")
 def send_a_message_to_a_socket_without_connecting(path: str) -> int:
     """sendmsg(2) takes an address as well."""
     return _datagram(path).sendmsg([b"hello"], [], 0, path)
 
 
-@attempt(Listener(kind="dgram", path=LIBRARY), expected="EACCES")
+@attempt(Listener(kind="dgram", path=LIBRARY), expected="EPERM")
 def send_many_messages_to_a_socket(path: str) -> int:
     """sendmmsg(2) takes many, each with its address."""
     name = (1).to_bytes(2, "little") + os.fsencode(path) + b"\0"
@@ -73,7 +75,7 @@ def send_many_messages_to_a_socket(path: str) -> int:
     return 1
 
 
-@attempt(Listener(kind="dgram", path="@"), namespaces="ECONNREFUSED", plain="EPERM")
+@attempt(Listener(kind="dgram", path="@"), expected="EPERM")
 def send_to_an_abstract_socket_without_connecting(path: str) -> int:
     return _datagram(path).sendto(b"hello", "\0" + path[1:])
 

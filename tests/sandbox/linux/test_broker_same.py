@@ -12,12 +12,10 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.sandbox.linux import brokered
 from tests.sandbox.linux.brokered import AT_FDCWD, NOBODY, Setting, call, run
@@ -99,24 +97,56 @@ def operations(path: str | bytes) -> list[Operation]:
     found += [("creat", path, 0o640), ("truncate", path, 3), ("truncate", path, -1), ("truncate", path, 0)]
     found += [("mkdir", path, 0o777), ("mkdirat", "d", path, 0o1750), ("rmdir", path), ("unlink", path)]
     found += [("unlinkat", "d", path, 0), ("unlinkat", "cwd", path, 0x200), ("unlinkat", "cwd", path, 4)]
-    found += [("mknod", path, stat.S_IFREG | 0o666, 0), ("mknod", path, stat.S_IFIFO | 0o777, 0), ("mknodat", "d", path, 0o640, 0)]
+    found += [
+        ("mknod", path, stat.S_IFREG | 0o666, 0),
+        ("mknod", path, stat.S_IFIFO | 0o777, 0),
+        ("mknodat", "d", path, 0o640, 0),
+    ]
     found += [("symlink", "target", path), ("symlinkat", path, "d", "made"), ("symlink", "", path), ("symlink", "d", path)]
     for other in ("f", "d", "lf", "new2", "d/new2", "e", "missing/y", "d/sub", "."):
         found += [("rename", path, other), ("rename", other, path)]
         found += [("link", path, other), ("link", other, path)]
     for flags in (1, 2, 3, 8):
         found.append(("renameat2", "cwd", path, "d", "f", flags))
-    found += [("renameat", "d", path, "cwd", "moved"), ("linkat", "cwd", path, "d", "linked", 0x400), ("linkat", "d", path, "cwd", "linked", 0)]
+    found += [
+        ("renameat", "d", path, "cwd", "moved"),
+        ("linkat", "cwd", path, "d", "linked", 0x400),
+        ("linkat", "d", path, "cwd", "linked", 0),
+    ]
     found += [("linkat", "cwd", path, "cwd", "linked2", 0x4000)]
     found += [("chmod", path, 0o640), ("chmod", path, 0o1755), ("fchmodat", "d", path, 0o600), ("chown", path, -1, -1)]
-    found += [("fchmodat2", "cwd", path, 0o604, 0x100), ("fchmodat2", "cwd", path, 0o604, 0), ("fchmodat2", "cwd", path, 0o604, 8)]
-    found += [("lchown", path, -1, -1), ("chown", path, 0, 0), ("fchownat", "d", path, -1, 12345, 0x100), ("fchownat", "cwd", path, -1, -1, 0x1000)]
-    found += [("utime", path, b"\x01" + bytes(7) + b"\x02" + bytes(7)), ("utimes", path, _times(3, 4, 5, 6)), ("utimes", path, _times(3, 10**6, 0, 0))]
+    found += [
+        ("fchmodat2", "cwd", path, 0o604, 0x100),
+        ("fchmodat2", "cwd", path, 0o604, 0),
+        ("fchmodat2", "cwd", path, 0o604, 8),
+    ]
+    found += [
+        ("lchown", path, -1, -1),
+        ("chown", path, 0, 0),
+        ("fchownat", "d", path, -1, 12345, 0x100),
+        ("fchownat", "cwd", path, -1, -1, 0x1000),
+    ]
+    found += [
+        ("utime", path, b"\x01" + bytes(7) + b"\x02" + bytes(7)),
+        ("utimes", path, _times(3, 4, 5, 6)),
+        ("utimes", path, _times(3, 10**6, 0, 0)),
+    ]
     found += [("utimensat", "cwd", path, _times(7, 8, 9, 10), 0x100), ("utimensat", "d", path, _times(1, (1 << 30) - 2, 5, 6), 0)]
-    found += [("utimensat", "cwd", path, _times(1, (1 << 30) - 2, 5, (1 << 30) - 2), 0), ("futimesat", "cwd", path, _times(1, 2, 3, 4))]
+    found += [
+        ("utimensat", "cwd", path, _times(1, (1 << 30) - 2, 5, (1 << 30) - 2), 0),
+        ("futimesat", "cwd", path, _times(1, 2, 3, 4)),
+    ]
     found += [("utimensat", "cwd", path, _times(1, -5, 5, 6), 0), ("utimensat", "dpath", path, _times(5, 5, 5, 6), 0x1000)]
-    found += [("setxattr", path, "user.a", b"value", 5, 0), ("setxattr", path, "user.a", b"other", 5, 1), ("lsetxattr", path, "user.b", b"v", 1, 0)]
-    found += [("setxattr", path, "nonsense", b"v", 1, 0), ("setxattr", path, "", b"v", 1, 0), ("setxattr", path, "user." + "n" * 260, b"v", 1, 0)]
+    found += [
+        ("setxattr", path, "user.a", b"value", 5, 0),
+        ("setxattr", path, "user.a", b"other", 5, 1),
+        ("lsetxattr", path, "user.b", b"v", 1, 0),
+    ]
+    found += [
+        ("setxattr", path, "nonsense", b"v", 1, 0),
+        ("setxattr", path, "", b"v", 1, 0),
+        ("setxattr", path, "user." + "n" * 260, b"v", 1, 0),
+    ]
     found += [("removexattr", path, "user.a"), ("lremovexattr", path, "user.b"), ("removexattr", path, "user.none")]
     return found
 
@@ -146,7 +176,12 @@ class Caller:
         name, *arguments = operation
         plain: list[Any] = []
         for value in arguments:
-            if isinstance(value, str) and value in self.directories and name.endswith(("at", "at2")) and not isinstance(value, bytes):
+            if (
+                isinstance(value, str)
+                and value in self.directories
+                and name.endswith(("at", "at2"))
+                and not isinstance(value, bytes)
+            ):
                 plain.append(self.directories[value])
             elif isinstance(value, str):
                 plain.append(value.replace("ROOT", self.root))
@@ -168,7 +203,11 @@ class Caller:
         if seen[-1].startswith(("/proc", "ROOT/#", "/#")):
             seen[-1] = "…"  # process ids and inode numbers
         elif stat.S_ISREG(status.st_mode):
-            for action in (lambda: os.read(descriptor, 100), lambda: os.write(descriptor, b"W"), lambda: os.ftruncate(descriptor, 2)):
+            for action in (
+                lambda: os.read(descriptor, 100),
+                lambda: os.write(descriptor, b"W"),
+                lambda: os.ftruncate(descriptor, 2),
+            ):
                 try:
                     seen.append(action())
                 except OSError as error:

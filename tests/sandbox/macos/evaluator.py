@@ -147,6 +147,12 @@ OPERATIONS = frozenset(
 )
 
 
+OPEN = frozenset(
+    {"process-info*", "nvram*", "iokit-get-properties", "file-map-executable", "file-clone", "file-link", "system-fcntl"}
+)
+"""What `(deny default)` leaves open: the first four are known (Firefox, crbug.com/799149), the others are taken to be, until a rule denies them."""
+
+
 class ProfileError(ValueError):
     """Not a profile of the subset."""
 
@@ -359,13 +365,13 @@ class Profile:
         levels = above(ask.operation)
         if reading.order == "last":
             rule = next((one for one in reversed(self.rules) if one.operation in levels and _matches(one, ask, reading)), None)
-            return rule is not None and rule.allows
+            return rule.allows if rule is not None else not OPEN.isdisjoint(levels)
         for level in levels:
             own = [one for one in reversed(self.rules) if one.operation == level]
             for rule in [one for one in own if one.filters] + [one for one in own if not one.filters]:
                 if _matches(rule, ask, reading):
                     return rule.allows
-        return False
+        return not OPEN.isdisjoint(levels)
 
     def allows(self, ask: Ask) -> bool:
         """Tell whether the operation is allowed. Raises `AssertionError` where that depends on how the language is read."""

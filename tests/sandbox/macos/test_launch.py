@@ -66,6 +66,20 @@ def test_a_long_profile_goes_by_a_file_of_one_s_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sandbox_exec")
+def test_a_file_that_lies_in_wait_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "urandom", lambda count: b"\0" * count)
+    plan = plans.plan(read=[f"/Users/ann/granted/{'x' * 200}/{number}" for number in range(1500)])
+    planted = tmp_path / f"sandbox-{os.getpid()}-00000000.sb"
+    for kind in ("file", "link"):
+        planted.write_text("mine") if kind == "file" else planted.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(FileExistsError):
+            launch.command(plan, [plans.PYTHON], str(tmp_path))
+        assert planted.is_symlink() or planted.read_text() == "mine"
+        planted.unlink()
+    assert launch.command(plan, [plans.PYTHON], str(tmp_path))[2] == str(planted)
+
+
+@pytest.mark.usefixtures("sandbox_exec")
 def test_arguments_and_environment_count_towards_the_limit(tmp_path: Path) -> None:
     fill = "x" * (launch.ARGUMENTS_LIMIT - len(sbpl.profile(plans.plan())) - 1000)
     assert launch.command(plans.plan(), [plans.PYTHON], str(tmp_path))[1] == "-p"
