@@ -80,8 +80,7 @@ def _run(options: Options) -> int:
     resolved.checker.located(policy.source, "the profile")
     for kind in ("config", "state", "cache"):
         resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
-    plan = make_plan(policy, resolved, options.command, name, server_environment, own=own)
-    plan.waived = frozenset(options.waived)
+    plan = _make_plan(policy, resolved, options, name, server_environment, own)
     record = _open_record(policy, options, name, resolved.program)
     session = Session(policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath)
     child.adopt_orphans()
@@ -96,6 +95,18 @@ def _run(options: Options) -> int:
     _close(record, code, relay.left_behind)
     _remove(plan.tmp)
     return code
+
+
+def _make_plan(
+    policy: Policy, resolved: permissions.Resolved, options: Options, name: str, server_environment: dict[str, str], own: dict[str, str]
+) -> Plan:
+    try:
+        plan = make_plan(policy, resolved, options.command, name, server_environment, own=own)
+    except OSError as error:
+        why = f"{error.filename or ''} {error.strerror or error}"
+        raise LaunchError(REFUSED, f"the server's private folders cannot be made, so it may not run: {why}") from None
+    plan.waived = frozenset(options.waived)
+    return plan
 
 
 def _start(plan: Plan, umask: int, record: Record) -> child.Child:

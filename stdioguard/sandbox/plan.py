@@ -5,6 +5,7 @@ Nothing is applied here.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 NOBODY_ELSE = 65533
 """User and group of a server that root starts: ids that systemd and Debian leave to nobody (systemd, UIDS-GIDS)."""
-
-_LONGEST_SOCKET = 100
-"""Bytes of a socket's path, with room for its ending (unix(7), sun_path)."""
 
 CANARY = ".stdioguard-canary"
 
@@ -168,13 +166,25 @@ def _canaries(folder: str) -> str:
     path = os.path.join(folder, CANARY)
     if not os.path.exists(path):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    if not os.path.exists(path + ".sock") and len(os.fsencode(path)) < _LONGEST_SOCKET:
-        import _socket  # noqa: PLC0415 - on the first launch only
-
-        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        socket.bind(path + ".sock")
-        socket.close()
+    if not os.path.exists(path + ".sock"):
+        _make_socket(folder, CANARY + ".sock")
     return path
+
+
+def _make_socket(folder: str, name: str) -> None:
+    import _socket  # noqa: PLC0415 - on the first launch only
+
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A path may be longer than an address may be.
+        socket.bind(os.path.join(f"/proc/self/fd/{parent}" if sys.platform == "linux" else folder, name))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:  # made by another session a moment ago
+            raise
+    finally:
+        os.close(parent)
+        socket.close()
 
 
 def make_private(plan: Plan, name: str) -> None:

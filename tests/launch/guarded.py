@@ -23,6 +23,11 @@ READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 ALLOW_ALL = 'schema = 1\nname = "probe"\ndescription = "All tools."\n[capabilities]\nlogging = true\n[tools]\ndefault = "allow"\n'
 
 
+def shared(home: Path) -> Path:
+    """Return the folder that both the probe and its tests can write: what `${STATE}` is to the probe."""
+    return home / "state" / "servers" / "probe" / "state"
+
+
 class Guarded:
     """One `stdioguard run` process and its pipes."""
 
@@ -36,6 +41,7 @@ class Guarded:
         **popen: Any,
     ) -> None:
         self.home = home
+        self.shared = shared(home)
         self.profile = home / "profile.toml"
         self.profile.write_text(profile)
         command = server or (sys.executable, PROBE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.guarded import GUARD, INITIALIZE, PROBE, READY, Guarded, gone
+from tests.launch.guarded import ALLOW_ALL, GUARD, INITIALIZE, PROBE, READY, Guarded, gone, shared
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 
@@ -77,9 +77,9 @@ def test_an_idle_session_ends_at_once_when_the_client_closes_its_input(tmp_path:
 def test_daemons_children_and_deaf_servers_go_with_the_session(tmp_path: Path, how: str) -> None:
     with Guarded(tmp_path) as guarded:
         pids = [guarded.open().status()["pid"]]
-        pid_file = tmp_path / "daemon"
+        pid_file = guarded.shared / "daemon"
         guarded.call("daemon", pid_file=str(pid_file))
-        pids.append(int(pid_file.read_text()))
+        pids.append(guarded.host_pid(int(pid_file.read_text())))
         pids.append(guarded.host_pid(guarded.call("child")["result"]["structuredContent"]["pid"]))
         guarded.call("stubborn")
         assert not any(gone(pid, within=0.05) for pid in pids)
@@ -282,27 +282,25 @@ def test_a_client_that_dies_while_it_is_held_back_is_noticed(tmp_path: Path, ord
         assert gone(pid)
 
 
-def test_a_launcher_that_ends_leaves_its_child_serving(tmp_path: Path) -> None:
-    with Guarded(tmp_path, sys.executable, PROBE, "--launcher") as guarded:
-        guarded.open()
-        time.sleep(6)
-        assert "result" in guarded.call("echo", a=1)
-        pid = guarded.status()["pid"]
-        guarded.finish()
-        assert gone(pid)
-
-
-def test_a_call_is_answered_when_the_server_ends_and_a_daemon_keeps_its_output_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", ["closed", "open"])
+def test_what_a_server_leaves_behind_ends_with_it(tmp_path: Path, output: str) -> None:
     with Guarded(tmp_path) as guarded:
         guarded.open()
-        pid_file = tmp_path / "daemon"
-        guarded.call("daemon", pid_file=str(pid_file))
-        guarded.start_call("exit", code=0)
+        if output == "open":
+            pid_file = guarded.shared / "daemon"
+            guarded.call("daemon", pid_file=str(pid_file))
+            pid = int(pid_file.read_text())
+        else:
+            pid = guarded.call("child")["result"]["structuredContent"]["pid"]
+        pid = guarded.host_pid(pid)
+        assert not gone(pid, within=0.1), "control: it outlives its parent's call"
+        id_ = guarded.start_call("exit", code=3)
         answer = guarded.read()
         assert answer is not None
+        assert answer["id"] == id_
         assert "error" in answer
-        guarded.process.wait(10)
-        assert gone(int(pid_file.read_text()))
+        assert guarded.process.wait(10) == 3
+        assert gone(pid)
 
 
 def test_a_log_line_that_has_an_id_takes_nobodys_answer(tmp_path: Path) -> None:
@@ -333,26 +331,29 @@ def test_what_was_running_before_the_guard_is_left_alone(tmp_path: Path) -> None
 
 
 def test_a_chain_of_forks_is_caught(tmp_path: Path) -> None:
-    chain = tmp_path / "chain.py"
+    chain, alive = tmp_path / "chain.py", shared(tmp_path) / "alive"
     chain.write_text(
         "import os, sys, time\nend = time.monotonic() + 4\nwhile time.monotonic() < end:\n"
         "    if os.fork(): os._exit(0)\n    os.setsid()\n    time.sleep(0.002)\n"
         "    open(sys.argv[1], 'w').write(str(time.time()))\n"
     )
-    server = tmp_path / "server.sh"
+    server = tmp_path / "server.py"
     server.write_text(
-        f'"{sys.executable}" "{chain}" "{tmp_path}/alive" </dev/null >/dev/null 2>&1 &\nexec "{sys.executable}" "{PROBE}"\n'
+        "import os, subprocess, sys\nnull = subprocess.DEVNULL\n"
+        f"subprocess.Popen([sys.executable, {str(chain)!r}, {str(alive)!r}], stdin=null, stdout=null, stderr=null)\n"
+        f"os.execv(sys.executable, [sys.executable, {PROBE!r}])\n"
     )
-    with Guarded(tmp_path, "sh", str(server)) as guarded:
+    profile = ALLOW_ALL + f'[sandbox]\nread = ["{chain}", "{PROBE}"]\n'
+    with Guarded(tmp_path, sys.executable, str(server), profile=profile) as guarded:
         guarded.open().call("echo", a=1)
         time.sleep(0.5)
-        assert (tmp_path / "alive").exists(), "control: the chain is running"
+        assert alive.exists(), "control: the chain is running"
         code, errors = guarded.finish()
     assert code == 0
     assert "could not be ended" not in errors
-    last = (tmp_path / "alive").read_text()
+    last = alive.read_text()
     time.sleep(0.3)
-    assert (tmp_path / "alive").read_text() == last
+    assert alive.read_text() == last
 
 
 def test_the_output_of_a_terminal_is_left_as_it_was(tmp_path: Path) -> None:
@@ -390,8 +391,9 @@ def test_noise_does_not_fill_the_disk(tmp_path: Path) -> None:
 
 
 def test_without_a_record_there_is_no_session(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("in the way")
-    started = tmp_path / "started"
+    (tmp_path / "state").mkdir(0o700)
+    (tmp_path / "state" / "records").write_text("in the way")
+    started = shared(tmp_path) / "started"
     with Guarded(tmp_path, sys.executable, PROBE, "--start-file", str(started)) as guarded:
         code, errors = guarded.finish()
     assert code == 77
@@ -412,13 +414,12 @@ def test_a_full_disk_stops_the_next_call_before_it_reaches_the_server(tmp_path: 
     # RLIMIT_FSIZE stands for the full disk: the write of the record fails, nothing else does.
     import resource
 
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    marker = tmp_path / "marker"
-    with Guarded(tmp_path, preexec_fn=small_files) as guarded:
+    marker = shared(tmp_path) / "marker"
+    with Guarded(tmp_path) as guarded:
         guarded.open()
+        (record,) = (tmp_path / "state" / "records").glob("*.jsonl")
+        room = record.stat().st_size + 4096
+        resource.prlimit(guarded.process.pid, resource.RLIMIT_FSIZE, (room, room))  # Python ignores SIGXFSZ: write(2) gives EFBIG
         answer = None
         for number in range(200):
             id_ = guarded.start_call("daemon" if number == 199 else "echo", pid_file=str(marker))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from stdioguard.sandbox import guarantees
-from tests.launch.guarded import ALLOW_ALL, GUARD, INITIALIZE, PROBE, READY, Guarded
+from tests.launch.guarded import ALLOW_ALL, GUARD, INITIALIZE, PROBE, READY, Guarded, shared
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 
@@ -142,7 +142,7 @@ def test_limits_of_the_profile_bind_the_server(tmp_path: Path) -> None:
 
 
 def test_the_server_starts_with_the_first_accepted_message(tmp_path: Path) -> None:
-    started = tmp_path / "started"
+    started = shared(tmp_path) / "started"
     with Guarded(tmp_path, sys.executable, PROBE, "--start-file", str(started)) as guarded:
         guarded.write(
             b"junk\n", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, {"jsonrpc": "2.0", "id": 2, "method": "vendor/x"}
@@ -157,7 +157,7 @@ def test_the_server_starts_with_the_first_accepted_message(tmp_path: Path) -> No
 
 
 def test_a_session_without_an_accepted_message_ends_well_and_starts_nothing(tmp_path: Path) -> None:
-    started = tmp_path / "started"
+    started = shared(tmp_path) / "started"
     with Guarded(tmp_path, sys.executable, PROBE, "--start-file", str(started)) as guarded:
         code, _ = guarded.finish()
     assert code == 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HIDDEN = (errno.ENOENT, errno.EACCES, errno.EPERM)
 _CANARY = ".stdioguard-canary"
+_LONGEST_ADDRESS = 107  # bytes of a UNIX socket's path (unix(7), sun_path less its NUL)
 _PLAIN = ".stdioguard-probe"
 """A name that no rule speaks of, so that what refuses it is the view and Landlock alone."""
 _KEYCTL_GET_KEYRING_ID = 0
@@ -108,10 +109,16 @@ def _network(probe: _Probe) -> str:
 def _sockets(probe: _Probe) -> str:
     def reach(kind: int) -> None:
         client = _socket.socket(_socket.AF_UNIX, kind)
+        path, folder = probe.plan.canary + ".sock", -1
         try:
-            client.connect(probe.plan.canary + ".sock")
+            if len(os.fsencode(path)) > _LONGEST_ADDRESS:  # then it can be reached by way of its folder alone
+                folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                path = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+            client.connect(path)
         finally:
             client.close()
+            if folder >= 0:
+                os.close(folder)
 
     denied = (*_HIDDEN, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT)
     _refused(lambda: reach(_socket.SOCK_STREAM), denied, "a socket of stdioguard's was reached")
