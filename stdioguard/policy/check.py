@@ -149,29 +149,41 @@ def _check_sandbox(profile: Profile) -> None:
             hosts.rule(entry)
         except hosts.HostError as error:
             raise _At(("sandbox", "network"), f"{entry!a}: {error}") from None
-    for key, names in (("environment", sandbox.environment), ("secrets", list(sandbox.secrets))):
+    for name, text in sandbox.variables.items():
+        _check_references(("sandbox", "variables", name), text)
+        if "${ARG_PATHS}" in text:
+            raise _At(("sandbox", "variables", name), f'"{text}": ${{ARG_PATHS}} may be several paths; a variable holds one text')
+    for key, names in (
+        ("environment", sandbox.environment),
+        ("variables", list(sandbox.variables)),
+        ("secrets", list(sandbox.secrets)),
+    ):
         for name in names:
             if environment.is_forbidden(name):
                 raise _At(("sandbox", key), f'"{name}" is never passed to a server: it makes a loader or an interpreter run code')
-    both = set(sandbox.environment) & set(sandbox.secrets)
-    if both:
-        raise _At(("sandbox", "secrets"), f'"{min(both)}" is in environment too; keep it in one')
+    for key, names in (("environment", sandbox.environment), ("variables", list(sandbox.variables))):
+        both = set(names) & set(sandbox.secrets)
+        if both:
+            raise _At(("sandbox", "secrets"), f'"{min(both)}" is in {key} too; keep it in one')
     if sandbox.memory is not None and _bytes(sandbox.memory) < _SMALLEST_MEMORY:
         raise _At(("sandbox", "memory"), "no server runs in less than 16M")
 
 
+def _check_references(at: tuple[str, ...], entry: str) -> None:
+    for match in variables.REFERENCE.finditer(entry):
+        if match[1] not in variables.NAMES:
+            near = difflib.get_close_matches(match[1], variables.NAMES, 1)
+            hint = f"did you mean ${{{near[0]}}}?" if near else f"known: {', '.join(variables.NAMES)}"
+            raise _At(at, f'"{entry}": no variable ${{{match[1]}}}; {hint}')
+    if "$" in variables.REFERENCE.sub("", entry):
+        raise _At(at, f'"{entry}": variables are written ${{NAME}}')
+    if any(not char.isprintable() for char in entry):
+        raise _At(at, f"{entry!a}: no control or invisible characters may be in it")
+
+
 def _check_paths(at: tuple[str, ...], entries: list[str], *, globs_allowed: bool = False) -> None:
     for entry in entries:
-        for match in variables.REFERENCE.finditer(entry):
-            if match[1] not in variables.NAMES:
-                near = difflib.get_close_matches(match[1], variables.NAMES, 1)
-                hint = f"did you mean ${{{near[0]}}}?" if near else f"known: {', '.join(variables.NAMES)}"
-                raise _At(at, f'"{entry}": no variable ${{{match[1]}}}; {hint}')
-        rest = variables.REFERENCE.sub("", entry)
-        if "$" in rest:
-            raise _At(at, f'"{entry}": variables are written ${{NAME}}')
-        if any(not char.isprintable() for char in entry):
-            raise _At(at, f"{entry!a}: a path holds no control or invisible characters")
+        _check_references(at, entry)
         if ".." in entry.split("/"):
             raise _At(at, f'"{entry}": write the path without ..')
         if not globs_allowed and any(char in entry for char in "*?"):

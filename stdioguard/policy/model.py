@@ -64,6 +64,7 @@ class Sandbox(Strict):
     network: list[HostPort] = field(default_factory=list)
     sockets: list[Text] = field(default_factory=list)
     environment: list[VariableName] = field(default_factory=list)
+    variables: dict[VariableName, Text] = field(default_factory=dict)
     secrets: dict[VariableName, Secret] = field(default_factory=dict)
     memory: Size | None = None
     processes: Annotated[int, Meta(ge=1, le=65536)] | None = None

@@ -63,10 +63,10 @@ def _look_into_shell_script(collector: Collector, path: str) -> None:
 def _add_code(collector: Collector, path: str) -> None:
     """Take the packages or the project that a script belongs to, and what is linked into them."""
     try:
-        real, _, _ = collector.checker.seen(path)
+        real, links, _ = collector.checker.seen(path)
     except OSError:
         return
-    collector.add(path, "the script")
+    collector.add_links(links)
     if collector.has(os.path.dirname(real)):
         return
     above, found, _ = real.partition("/node_modules/")

@@ -147,7 +147,8 @@ def make(
     plan.notes = needed.notes
     plan.find_host()
     folders = {"HOME": plan.home, "TMPDIR": plan.tmp, "TMP": plan.tmp, "TEMP": plan.tmp, "XDG_CACHE_HOME": plan.cache}
-    plan.environment = environment | needed.environment | resolved.environment | folders
+    given = {variable: variables.expand([text], values)[0] for variable, text in policy.sandbox["variables"].items()}
+    plan.environment = given | environment | needed.environment | resolved.environment | folders
     return plan
 
 

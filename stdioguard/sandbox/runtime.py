@@ -190,7 +190,7 @@ class Collector:
             real, links, status = self.checker.seen(path)
         except OSError:
             return
-        self._runtime.links |= links
+        self.add_links(links)
         folder = os.path.dirname(real)
         if status.st_mode & 0o170000 == 0o040000:
             self.add(real, "the folder that is run")
@@ -207,6 +207,10 @@ class Collector:
                 for part in parts:
                     self.add(os.path.join(root, part), f"the programs that {name} manages", quiet=True)
                 self.set_variable(variable, root)
+
+    def add_links(self, links: dict[str, str]) -> None:
+        """Take symbolic links that lead to what is taken."""
+        self._runtime.links |= links
 
     def has(self, path: str) -> bool:
         """Tell whether a canonical path is within what has been taken, or every server's."""

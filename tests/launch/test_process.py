@@ -92,6 +92,14 @@ def test_the_environment_is_what_the_profile_passes_and_nothing_else(tmp_path: P
     assert all(entry.startswith("/") for entry in seen["PATH"].split(":"))
 
 
+@pytest.mark.parametrize("given", [None, "own"])
+def test_a_variable_of_the_profile_is_set_where_the_client_gives_none(tmp_path: Path, given: str | None) -> None:
+    profile = ALLOW_ALL + '[sandbox]\nenvironment = ["GRAPH"]\nvariables = { GRAPH = "${STATE}/graph" }\n'
+    with Guarded(tmp_path, profile=profile, extra_env={"GRAPH": given} if given else {}) as guarded:
+        seen = guarded.open().status()["environment"]
+    assert seen["GRAPH"] == (given or str(shared(tmp_path) / "graph"))
+
+
 def test_a_secret_of_the_profile_comes_from_its_file(tmp_path: Path) -> None:
     folder = tmp_path / "config" / "secrets"
     folder.mkdir(parents=True, mode=0o700)

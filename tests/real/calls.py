@@ -73,6 +73,11 @@ def tree(world: World) -> dict[str, bytes | None]:
     return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in root.rglob("*")}
 
 
+def graph(world: World) -> bytes:
+    """The memory server's file."""
+    return world.stage.place.graph.read_bytes()
+
+
 def repository(world: World) -> tuple[str, str, str]:
     """Where HEAD, the branches and the index stand."""
     root = world.stage.place.files
@@ -196,31 +201,31 @@ CALLS: dict[str, list[Call]] = {
         Call(
             "create_entities",
             {"entities": [{"name": "Bob", "entityType": "person", "observations": ["likes grüße"]}]},
-            tree,
+            graph,
         ),
         Call(
             "create_relations",
             {"relations": [{"from": "Bob", "to": "Ada", "relationType": "reads"}]},
-            tree,
+            graph,
         ),
         Call(
             "add_observations",
             {"observations": [{"entityName": "Ada", "contents": ["\U0001f600 and \u2028"]}]},
-            tree,
+            graph,
         ),
         Call("add_observations", {"observations": [{"entityName": "nobody", "contents": ["x"]}]}),
         Call("read_graph"),
         Call(
             "delete_observations",
             {"deletions": [{"entityName": "Ada", "observations": ["wrote notes"]}]},
-            tree,
+            graph,
         ),
         Call(
             "delete_relations",
             {"relations": [{"from": "Ada", "to": "Engine", "relationType": "describes"}]},
-            tree,
+            graph,
         ),
-        Call("delete_entities", {"entityNames": ["Engine"]}, tree),
+        Call("delete_entities", {"entityNames": ["Engine"]}, graph),
         Call("read_graph"),
     ],
     "sequential-thinking": [
