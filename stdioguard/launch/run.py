@@ -98,7 +98,12 @@ def _run(options: Options) -> int:
 
 
 def _make_plan(
-    policy: Policy, resolved: permissions.Resolved, options: Options, name: str, server_environment: dict[str, str], own: dict[str, str]
+    policy: Policy,
+    resolved: permissions.Resolved,
+    options: Options,
+    name: str,
+    server_environment: dict[str, str],
+    own: dict[str, str],
 ) -> Plan:
     try:
         plan = make_plan(policy, resolved, options.command, name, server_environment, own=own)

@@ -276,7 +276,9 @@ def snapshot(root: str) -> dict[str, tuple[Any, ...]]:
             with open(path, "rb") as file:
                 content = file.read()
         number = inodes.setdefault(status.st_ino, len(inodes))
-        times = tuple(ns for ns in (status.st_atime_ns, status.st_mtime_ns) if ns < 10**18)
+        # The broker reads links, which is an access.
+        accessed = () if kind == stat.S_IFLNK else (status.st_atime_ns,)
+        times = tuple(ns for ns in (*accessed, status.st_mtime_ns) if ns < 10**18)
         attributes = (
             ()
             if kind in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK)

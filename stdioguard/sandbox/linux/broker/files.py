@@ -56,6 +56,8 @@ def _open(broker: Broker, call: Call, number: int, path: bytes, flags: int, mode
     if flags & _TMPFILE:
         _open_nameless(broker, call, number, path, flags, mode)
         return
+    if flags & os.O_CREAT and flags & os.O_DIRECTORY:  # Linux 6.4; older ones made a plain file of it, which nobody wants
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     if flags & os.O_CREAT:
         _create(broker, call, number, path, flags, mode & 0o7777)
         return
@@ -67,6 +69,8 @@ def _open_found(broker: Broker, call: Call, found: int, flags: int) -> None:
     kind = S_IFMT(os.fstat(found).st_mode)
     if kind == S_IFLNK:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if kind == S_IFDIR and flags & os.O_CREAT:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     access = flags & os.O_ACCMODE
     for name in names_of(found):
         broker.rules.opening(name, reads=access != os.O_WRONLY, writes=bool(access or flags & os.O_TRUNC))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from stat import S_IFLNK, S_IFMT
+from stat import S_IFDIR, S_IFLNK, S_IFMT
 
 from stdioguard.sandbox.linux.broker import calls
 from stdioguard.sandbox.linux.broker.calls import AT_FDCWD
@@ -129,8 +129,8 @@ class Resolver:
                 if not todo and target.endswith(b"/"):
                     directory = True
                 todo += _components(target)
-            if directory:
-                here = _instead(here, _open_directory(b".", here))
+            if directory and S_IFMT(os.fstat(here).st_mode) != S_IFDIR:
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         except BaseException:
             os.close(here)
             raise
