@@ -76,9 +76,9 @@ class Plan:
         """Return the matcher of the names that may not be read or written."""
         return patterns.Fence(self.deny, self.protected)
 
-    def private(self, *, isolated: bool) -> list[str]:
+    def private(self) -> list[str]:
         """Return the folders that are the server's own, in which no name is protected."""
-        return [self.home, self.cache, self.tmp, *(("/tmp", "/dev/shm") if isolated else ())]  # noqa: S108 - the view's own
+        return [self.home, self.cache, self.tmp]
 
     def use_program(self, path: str, argv: list[str]) -> None:
         """Execute `path`, which is canonical, as it is now."""
@@ -128,7 +128,7 @@ def make(
     sandbox = policy.sandbox
     plan.program, plan.argv, plan.cwd = resolved.executable.realpath, resolved.argv, resolved.cwd
     plan.program_identity = (resolved.executable.dev, resolved.executable.ino)
-    mine = plan.private(isolated=False)
+    mine = plan.private()
     plan.read = [path for path in _existing(sandbox["read"]) if path not in mine]
     plan.write = [path for path in _existing(sandbox["write"]) if path not in mine]
     plan.deny, plan.protected = sandbox["deny"], [*protected.patterns(home, places_of_ours), f"**/{CANARY}"]

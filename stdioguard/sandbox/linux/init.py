@@ -29,7 +29,7 @@ def run(setup: Setup) -> NoReturn:
         plan.fence(),
         readable=plan.read,
         writable=plan.write,
-        private=plan.private(isolated=isolated),
+        private=[*plan.private(), *(system.SCRATCH if isolated else ())],
         sockets=plan.sockets,
         inet="any" if isolated else plan.proxy_address(),
         report=EVENTS,
@@ -85,8 +85,8 @@ def _restrict_files(setup: Setup) -> None:
     if isolated:
         rules.allow("/", landlock.READ_DIR)
         rules.allow("/etc", landlock.READ)
-        rules.allow("/tmp", landlock.WRITE)  # noqa: S108 - the view's own
-        rules.allow("/dev/shm", landlock.WRITE)  # noqa: S108 - the view's own
+        for path in system.SCRATCH:
+            rules.allow(path, landlock.WRITE)
     else:
         for path in system.USERS:
             rules.allow(path, landlock.READ)

@@ -51,6 +51,9 @@ USERS = ("/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd")
 
 DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - the view's own
+"""Folders in memory that each view has for itself."""
+
 DEVICE_LINKS = (
     ("/dev/fd", "/proc/self/fd"),
     ("/dev/stdin", "/proc/self/fd/0"),

@@ -90,10 +90,9 @@ def enter(plan: Plan, parts: list[Source]) -> None:
     kernel.mount("tmpfs", _STAGE, "tmpfs", _MS_NOSUID | _MS_NODEV, _SMALL)
     for path in ("/proc", "/dev", "/etc", "/run", "/var"):
         os.mkdir(_STAGE + path)
-    for path in ("/tmp", "/dev/shm"):  # noqa: S108 - in the view
+    for path in system.SCRATCH:
         os.mkdir(_STAGE + path)
         kernel.mount("tmpfs", _STAGE + path, "tmpfs", _MS_NOSUID | _MS_NODEV, _SCRATCH)
-    os.symlink("/tmp", _STAGE + "/var/tmp")  # noqa: S108 - in the view
     for part in parts:
         target = _STAGE + part.path
         _make_place(target, part.is_directory)

@@ -241,7 +241,7 @@ _OF_A_LINK = ("lchown", "lsetxattr", "lremovexattr", "utimensat", "fchmodat2", "
 
 def _has_two_faults(operation: Operation, one: str, other: str) -> bool:
     """Tell whether two things may be wrong with a call: which of them is told is nobody's promise."""
-    return bool({"EINVAL", "EBADF"} & {one, other}) or operation[0].startswith(("rename", "link", "symlink", "unlinkat"))
+    return bool({"EINVAL", "EBADF"} & {one, other}) or operation[0].startswith(("rename", "link", "symlink", "unlink"))
 
 
 def compare(sequences: Sequence[Sequence[Operation]], user: int | None) -> int:

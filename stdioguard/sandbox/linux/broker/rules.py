@@ -11,6 +11,7 @@ import errno
 import os
 import unicodedata  # noqa: F401 - `patterns` needs it for names that are not ASCII, when no module can be found any more
 
+from stdioguard.sandbox.linux.system import SCRATCH
 from stdioguard.sandbox.patterns import folded
 
 TYPE_CHECKING = False
@@ -23,9 +24,6 @@ DELETED = " (deleted)"
 _OUTSIDE = "metadata may be changed in writable folders only"
 _OTHER_PROCESS = "files of processes outside the sandbox"
 _INTO_OWN = "no link into the server's own folders"
-
-# Mounts that are the view's own: no process outside it sees what is in them, whatever a link says.
-_VIEW_ONLY = ("/tmp", "/dev/shm")  # noqa: S108 - as names
 
 
 class Refused(OSError):  # noqa: N818 - a verdict, not a fault
@@ -60,7 +58,7 @@ class Rules:
         self._metadata = tuple(path.rstrip("/") + "/" for path in (*writable, *private))
         self._sockets = frozenset(sockets)
         self._inet = inet
-        self._marks = frozenset(_mark(path) for path in private if path not in _VIEW_ONLY)
+        self._marks = frozenset(_mark(path) for path in private if path not in SCRATCH)
 
     def is_own(self, path: str) -> bool:
         """Tell whether a path is in one of the server's own folders."""
