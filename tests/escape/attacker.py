@@ -6,6 +6,7 @@ Standard library only. It is started by file name, bare or behind the guard, and
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import select
@@ -106,9 +107,12 @@ def answer(catalogue: dict[str, Any], cases: dict[str, Any], name: str, argument
 
 def main() -> None:
     here = os.path.dirname(os.path.realpath(__file__))
-    sys.path.insert(0, os.path.dirname(here))
     sys.dont_write_bytecode = True
     package = os.path.basename(here)
+    # Of what is above this folder nothing is granted, so the package cannot be found there.
+    spec = importlib.util.spec_from_file_location(package, f"{here}/__init__.py", submodule_search_locations=[here])
+    assert spec is not None
+    sys.modules[package] = importlib.util.module_from_spec(spec)
     catalogue = __import__(f"{package}.catalogue", fromlist=["load"]).load()
     cases = __import__(f"{package}.compatibility", fromlist=["CASES"]).CASES
     for line in sys.stdin:
