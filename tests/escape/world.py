@@ -32,10 +32,12 @@ from .kernel import (
     call,
     libc,
 )
+from .catalogue import BARE, SANDBOXED
 from .stakes import METADATA, PUBLIC, PUBLIC6
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NOBODY = 65534
+FIRST_USER = 60578
+"""The first of 606 users whom nobody gives out (systemd, UIDS-GIDS)."""
 _NAMES = dict.fromkeys(
     ("allowed.test", "other.test", "evil.test", "evilallowed.test", "allowed.test.evil.test", "wild.test", "evilwild.test"),
     PUBLIC,
@@ -48,8 +50,10 @@ class World:
 
     def __init__(self, configuration: str) -> None:
         self.configuration = configuration
+        order = (*SANDBOXED, *BARE).index(configuration)
         user = configuration.partition("-")[0]
-        self.user = NOBODY if user == "user" and os.geteuid() == 0 else os.geteuid()
+        # A number for each world: processes are counted by user, and without namespaces one world's would be another's.
+        self.user = FIRST_USER + os.getpid() % 100 * 6 + order if user == "user" and os.geteuid() == 0 else os.geteuid()
         self.root = tempfile.mkdtemp(prefix="escape-", dir=os.environ.get("STAGE", "/var/tmp"))
         os.chmod(self.root, 0o755)
         try:
