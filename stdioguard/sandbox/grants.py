@@ -8,7 +8,7 @@ from stdioguard.sandbox import patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stdioguard.sandbox.plan import Plan
 
@@ -36,6 +36,20 @@ def links_on(path: str) -> dict[str, str]:
         parts = [part for part in joined.split("/") if part]
         at = ""
     return links
+
+
+def check_links(links: Mapping[str, str], writable: Sequence[str]) -> None:
+    """Refuse to follow a link that a session before may have made: it would widen the next one's grants. Raises `GrantRefused`.
+
+    `links` are those by which grants were named, with their targets; `writable` are the folders that the server may change.
+    """
+    for link, target in links.items():
+        above = os.path.realpath(os.path.dirname(link))
+        folder = next((folder for folder in writable if _is_below(above, folder)), None)
+        if folder is not None:
+            raise GrantRefused(
+                f"a grant goes by the link {link} (to {target}), and the server may change links in {folder}: grant what it leads to"
+            )
 
 
 def check(plan: Plan, *, home: str, own: Sequence[str]) -> None:

@@ -122,7 +122,7 @@ def make(
         "CACHE": [plan.cache],
         "TMP": [plan.tmp],
     }
-    _expand(policy, values)
+    named = _expand(policy, values)
     needed = runtime.needed(resolved, cwd, own)
     places_of_ours = [os.path.realpath(places.directory(kind)) for kind in ("config", "state", "cache")]
     sandbox = policy.sandbox
@@ -138,10 +138,10 @@ def make(
             raise grants.GrantRefused(f"[sandbox] deny {pattern!a} in {policy.source}: {wrong}")
     grants.check(plan, home=home, own=places_of_ours)
     plan.runtime = [entry.path for entry in needed.entries]
-    links = dict(needed.links)
-    for path in (*variables.own_arguments(command), cwd):
-        links |= grants.links_on(os.path.join(cwd, path.partition("=")[2] if path.startswith("-") else path))
-    plan.links = list(links.items())
+    for path in variables.own_arguments(command):
+        named |= grants.links_on(os.path.join(cwd, path.partition("=")[2] if path.startswith("-") else path))
+    grants.check_links(named, plan.write)
+    plan.links = list((needed.links | named | grants.links_on(cwd)).items())
     plan.sockets, plan.network, plan.seccomp = sandbox["sockets"], sandbox["network"], sandbox["seccomp"]
     plan.memory, plan.processes = sandbox["memory"], sandbox["processes"]
     plan.notes = needed.notes
@@ -198,13 +198,17 @@ def make_private(plan: Plan, name: str) -> None:
     plan.home, plan.cache, plan.tmp = map(os.path.realpath, (plan.home, plan.cache, plan.tmp))
 
 
-def _expand(policy: Policy, values: dict[str, list[str]]) -> None:
-    """Put this launch's paths in place of the profile's variables."""
+def _expand(policy: Policy, values: dict[str, list[str]]) -> dict[str, str]:
+    """Put this launch's paths in place of the profile's variables. Return the symbolic links that grants were named by."""
+    links: dict[str, str] = {}
     for entries in policy.path_lists():
         entries[:] = variables.expand(entries, values)
         if entries is not policy.sandbox["deny"]:
             # What is compared with these is resolved, so they are too; a deny entry may be a pattern.
+            for entry in entries:
+                links |= grants.links_on(entry)
             entries[:] = [os.path.realpath(entry) for entry in entries]
+    return links
 
 
 def _existing(paths: list[str]) -> list[str]:

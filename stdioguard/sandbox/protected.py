@@ -59,6 +59,7 @@ GROUPS = (
             ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".bashrc.d", ".profile", ".shrc", ".shinit",
             ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".zsh_plugins.txt", ".zimrc", ".kshrc", ".mkshrc", ".yashrc",
             ".cshrc", ".tcshrc", ".login", ".logout", ".xonshrc", ".inputrc", ".envrc", ".direnv", ".autoenv.zsh", ".p10k.zsh",
+            ".mise.toml", ".mise.*.toml", "mise.toml", "mise.*.toml", ".mise", ".rtx.toml", ".tool-versions",
         ),
         user=(
             ".config/fish", ".local/share/fish/vendor_conf.d", ".config/nushell", ".config/powershell", ".config/xonsh", ".config/elvish",

@@ -85,6 +85,7 @@ def _restrict_files(setup: Setup) -> None:
     if isolated:
         rules.allow("/", landlock.READ_DIR)
         rules.allow("/etc", landlock.READ)
+        rules.allow("/dev/pts", landlock.DEVICE | landlock.READ_DIR)
         for path in system.SCRATCH:
             rules.allow(path, landlock.WRITE)
     else:

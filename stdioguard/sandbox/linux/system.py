@@ -56,6 +56,7 @@ SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - the view's own
 
 DEVICE_LINKS = (
     ("/dev/fd", "/proc/self/fd"),
+    ("/dev/ptmx", "pts/ptmx"),
     ("/dev/stdin", "/proc/self/fd/0"),
     ("/dev/stdout", "/proc/self/fd/1"),
     ("/dev/stderr", "/proc/self/fd/2"),

@@ -100,6 +100,8 @@ def enter(plan: Plan, parts: list[Source]) -> None:
             "move_mount", part.descriptor, b"", kernel.AT_FDCWD, os.fsencode(target), _MOVE_FROM_DESCRIPTOR, path=part.path
         )
         os.close(part.descriptor)
+    os.mkdir(_STAGE + "/dev/pts")
+    kernel.mount("devpts", _STAGE + "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0600,max=64")
     _write_settings(plan)
     for path, target in (*system.present()[1], *system.DEVICE_LINKS, *plan.links):
         _make_link(_STAGE + path, target)
