@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_SERVERS := tests/servers/node
+BENCH_PEERS := bench/node
 PYTEST_WORKERS ?= auto
 
 .PHONY: demo test lint bench clean
@@ -34,7 +35,11 @@ lint: $(VENV)/.made
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made
+$(BENCH_PEERS)/node_modules/.made: $(BENCH_PEERS)/package-lock.json
+	@if command -v npm >/dev/null; then cd $(BENCH_PEERS) && npm ci --silent && touch node_modules/.made; \
+	else echo "npm is not installed: srt is left out of the comparison"; fi
+
+bench: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made $(BENCH_PEERS)/node_modules/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench.session --write
 

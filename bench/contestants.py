@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PROFILE = "{profile}"
-NAMES = ("bare", "relay", "guard", "fastmcp")
+NAMES = ("bare", "relay", "guard", "fastmcp", "bwrap", "srt")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Contestant:
     """Why it cannot run here; empty when it can."""
     version: str = ""
     """Its name and version, for the report."""
+    looks: bool = True
+    """Whether it looks at messages. A mere sandbox does not: it is compared by its start-up alone."""
     patience: int = 1
     """Counts are divided by this for a contestant that would take all of the benchmark's time."""
 
@@ -54,7 +56,7 @@ BENCH_SERVER = Server("bench server", (sys.executable, "-I", str(HERE / "server.
 
 
 def contestants(fastmcp_python: str) -> list[Contestant]:
-    """Return the four contestants in the order of the table; what is not installed says so."""
+    """Return the contestants in the order of the table; what is not installed says so."""
     guard = _guard_command()
     guard_version = _output(guard, "--version")
     fastmcp_version = _output(fastmcp_python, "-I", "-c", "import fastmcp; print('fastmcp', fastmcp.__version__)")
@@ -74,7 +76,35 @@ def contestants(fastmcp_python: str) -> list[Contestant]:
             version=fastmcp_version,
             patience=10,
         ),
+        _bubblewrap(),
+        _sandbox_runtime(),
     ]
+
+
+def _bubblewrap() -> Contestant:
+    """Return bubblewrap with namespaces and a view like the guard's: the system and the runtimes to read, all else absent."""
+    version = _output("bwrap", "--version")
+    view = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    for path in dict.fromkeys(("/usr", "/etc/ssl", "/etc/ld.so.cache", sys.base_prefix, sys.prefix, str(HERE.parent))):
+        view += ["--ro-bind-try", path, path]
+    for link in ("bin", "sbin", "lib", "lib64"):
+        if Path("/", link).is_symlink():
+            view += ["--symlink", f"usr/{link}", f"/{link}"]
+    view += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--"]
+    return Contestant("bwrap", ("bwrap", *view), missing="" if version else "not installed", version=version, looks=False)
+
+
+def _sandbox_runtime() -> Contestant:
+    """Return Anthropic's sandbox runtime, which starts bubblewrap, without any host and without a writable folder."""
+    program = HERE / "node" / "node_modules" / ".bin" / "srt"
+    version = _output(str(program), "--version") if shutil.which("bwrap") else ""
+    return Contestant(
+        "srt",
+        (str(program), "--settings", str(HERE / "node" / "srt.json")),
+        missing="" if version else "not installed",
+        version=f"srt {version}" if version else "",
+        looks=False,
+    )
 
 
 def real_servers() -> list[Server]:

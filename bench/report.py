@@ -40,6 +40,8 @@ class Results:
     """(row, contestant) -> what went wrong; there are no figures for it then."""
     rounds: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
     """Row -> contestant -> round -> samples."""
+    setup: list[float] = field(default_factory=list)
+    """From the first message to a proved sandbox, for each start of the guard."""
     yardstick: list[float] = field(default_factory=list)
     """Spawn to exit of a bare interpreter."""
     load_before: float = 0.0
@@ -230,7 +232,18 @@ def _budgets(results: Results) -> Iterator[list[str]]:
             growth[1] = "not judged: a quick run"
     yield ["resident memory", "30 MB", *cells]
     yield ["its growth over 100,000 calls", "none (1 MB)", *growth]
-    yield ["added start-up against that of `srt`", "a quarter", "not measured: `srt` is not a contestant", ""]
+    cells = ["not measured in this run", ""]
+    if results.setup:
+        cells = _judge(
+            f"{_spread([1000 * value for value in results.setup], ' ms')}", met=statistics.median(results.setup) <= 0.015
+        )
+    yield ["set-up of the sandbox, probes included", "15 ms", *cells]
+    cells = absent(START)
+    if results.has(START, "guard", "srt"):
+        pairs = zip(results.added(START, "guard"), results.added(START, "srt"), strict=True)
+        values = [100 * guard / srt for guard, srt in pairs]
+        cells = _judge(_spread(values, " %"), met=statistics.median(values) <= 25)
+    yield ["added start-up against that of `srt`", "25 %", *cells]
     yield ["locked package against `npx -y`, `uvx`", "faster", "not measured: nothing is locked yet", ""]
 
 

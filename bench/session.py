@@ -9,6 +9,9 @@ relay       `bench/relay.py`, a naive Python proxy that parses, encodes and forw
 guard       `stdioguard run --profile bench/bench.toml`, with everything that `run` does switched on; no call
             waits for a person.
 fastmcp     `bench/fastmcp_proxy.py`, FastMCP's stdio proxy as its documentation sets it up.
+bwrap       bubblewrap with namespaces of every kind, the system and the runtimes to read, and nothing else.
+srt         `@anthropic-ai/sandbox-runtime` with no host and no writable folder. These two look at no message, so
+            they are compared by their start-up alone.
 
 How the machine's noise is kept out. Only ratios and differences within one run mean anything. Contestants
 take turns in short rounds (A B C D, then B C D A, ...), so that a slow second of the machine hits them all. A
@@ -30,6 +33,8 @@ start-up    From before the spawn until the answer of `initialize` is read and, 
             in the same rounds. *Added* is the contestant's time less bare's in the same round. The budget is
             judged on the fastest runs: other work on the machine only ever adds to a start, and on a busy one
             it adds most to the yardstick, which flatters the ratio of the medians (printed beside it).
+sandbox     From the guard's record of a start: the time between the client's first message and the proof that
+            every guarantee holds, in whole milliseconds.
 small call  One `tools/call` of `echo` with about 60 characters at a time, from before the write until the
             newline of the answer is read. p50 and p99 over all calls; *added p50* is the difference to bare's
             p50 in the same round. Shown once more on all cores, as a user runs it, for its order of magnitude;
@@ -54,13 +59,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import gc
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.client import Client, ContestantError, deadline, small_text
@@ -115,7 +123,8 @@ class Bench:
         for number in range(rounds):
             start = number % len(self.contestants)
             for contestant in self.contestants[start:] + self.contestants[:start]:
-                if not contestant.missing and (row, contestant.name) not in self.results.failures:
+                takes_part = contestant.looks or row.startswith("initialize")
+                if takes_part and not contestant.missing and (row, contestant.name) not in self.results.failures:
                     yield number, contestant
 
     @contextlib.contextmanager
@@ -168,6 +177,15 @@ class Bench:
                 after = client.proxy_memory(BENCH_SERVER.command)
                 self.results.memory[contestant.name] = (before, after, share)
 
+    def read_setup(self, home: str) -> None:
+        """Take from the guard's own record how long each sandbox took: from the first message to the proof that it holds."""
+        for record in sorted(Path(home, "state", "records").glob("*.jsonl")):
+            events = [json.loads(line) for line in record.read_text().splitlines()]
+            begun = next((event["time"] for event in events if event.get("method") == "initialize"), None)
+            proved = next((event["time"] for event in events if event.get("event") == "sandbox" and "guarantees" in event), None)
+            if begun and proved:
+                self.results.setup.append((_moment(proved) - _moment(begun)).total_seconds())
+
     @contextlib.contextmanager
     def session(self, contestant: Contestant) -> Iterator[Client]:
         """Give a session with the bench server that has shaken hands and listed its tools."""
@@ -176,6 +194,10 @@ class Bench:
             client.initialized()
             client.list_tools()
             yield client
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
 
 
 def _yardstick(env: dict[str, str]) -> float:
@@ -270,6 +292,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="stdioguard-bench-") as home:
         bench = Bench(chosen, _environment(home), results)
         bench.measure_startup(BENCH_SERVER, plan.startup)
+        bench.read_setup(home)
         for server in real_servers():
             bench.measure_startup(server, plan.startup_real)
         with one_core():
