@@ -75,9 +75,8 @@ FREE: dict[str, tuple[str, ...]] = {
     ),
     "look at files; whether one may be opened is Landlock's and the mount view's to say": (
         "stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
-        "getdents", "getdents64", "getcwd", "chdir", "fchdir", "statfs", "fstatfs", "umask", "getxattr", "lgetxattr", "fgetxattr",
-        "getxattrat", "listxattr", "llistxattr", "flistxattr", "listxattrat", "file_getattr", "inotify_init", "inotify_init1",
-        "inotify_add_watch", "inotify_rm_watch",
+        "getdents", "getdents64", "getcwd", "chdir", "fchdir", "statfs", "fstatfs", "umask", "fgetxattr", "flistxattr",
+        "inotify_init", "inotify_init1", "inotify_rm_watch",
     ),
     "memory of its own": (
         "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "msync", "mlock", "mlock2", "munlock", "mlockall",
@@ -299,6 +298,10 @@ def _trapped(options: Options) -> Iterator[Rule]:
             yield name, metadata, ((mode, _SET_USER_ID | _SET_GROUP_ID, 0),)
         else:
             yield name, metadata, ()
+    # A mount view shows nothing but what may be read; then names that are denied are the one reason to ask.
+    looks = options.trap_reads or (options.trap_metadata and options.shared_pids)
+    for name in trapped.LOOKS:
+        yield name, NOTIFY if looks else ALLOW, ()
     for name in trapped.SOCKETS:
         yield name, NOTIFY if options.trap_sockets else ALLOW, ()
     for name in trapped.SIGNALS:

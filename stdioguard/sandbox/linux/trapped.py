@@ -20,6 +20,10 @@ METADATA = (
     "removexattrat", "file_setattr",
 )  # fmt: skip
 """Trapped with `trap_metadata`."""
+LOOKS = (
+    "getxattr", "lgetxattr", "getxattrat", "listxattr", "llistxattr", "listxattrat", "file_getattr", "inotify_add_watch",
+)  # fmt: skip
+"""Trapped with `trap_reads`, and with `trap_metadata` where there is no mount view: Landlock does not cover these calls either."""
 SOCKETS = ("connect", "bind", "listen")
 """Trapped with `trap_sockets`."""
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
@@ -32,17 +36,19 @@ NUMBERS: dict[str, dict[str, int]] = {
         "symlinkat": 266, "mknod": 133, "mknodat": 259, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452,
         "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261,
         "utimensat": 280, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "setxattrat": 463, "removexattr": 197,
-        "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466, "file_setattr": 469, "connect": 42, "bind": 49,
-        "listen": 50, "kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
-        "pidfd_send_signal": 424,
+        "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466, "file_setattr": 469, "getxattr": 191, "lgetxattr": 192,
+        "getxattrat": 464, "listxattr": 194, "llistxattr": 195, "listxattrat": 465, "file_getattr": 468,
+        "inotify_add_watch": 254, "connect": 42, "bind": 49, "listen": 50, "kill": 62, "tkill": 200, "tgkill": 234,
+        "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424,
     },
     "aarch64": {
         "openat": 56, "truncate": 45, "mkdirat": 34, "unlinkat": 35, "renameat": 38, "renameat2": 276, "linkat": 37,
         "symlinkat": 36, "mknodat": 33, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54,
         "utimensat": 88, "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14,
-        "lremovexattr": 15, "fremovexattr": 16, "removexattrat": 466, "file_setattr": 469, "connect": 203, "bind": 200,
-        "listen": 201, "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
-        "pidfd_send_signal": 424,
+        "lremovexattr": 15, "fremovexattr": 16, "removexattrat": 466, "file_setattr": 469, "getxattr": 8, "lgetxattr": 9,
+        "getxattrat": 464, "listxattr": 11, "llistxattr": 12, "listxattrat": 465, "file_getattr": 468,
+        "inotify_add_watch": 27, "connect": 203, "bind": 200, "listen": 201, "kill": 129, "tkill": 130, "tgkill": 131,
+        "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "pidfd_send_signal": 424,
     },
 }  # fmt: skip
 """Number of each trapped call by machine (`os.uname().machine`); a call that the machine does not have is not there."""

@@ -6,6 +6,7 @@ listed in `perform` and in the tests at the end.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -90,11 +91,37 @@ _FLAGS = [
 _MODES = [0o644, 0o666, 0, 0o444, 0o1777, 0o600]
 
 
+_IN_ONLYDIR, _IN_DONT_FOLLOW, _IN_MASK_CREATE, _IN_MASK_ADD, _IN_ONESHOT = 1 << 24, 1 << 25, 1 << 28, 1 << 29, 1 << 31
+_LOOKS = ("getxattr", "lgetxattr", "listxattr", "llistxattr")
+
+
+def looks(path: str | bytes) -> list[Operation]:
+    """Return what can be asked about one path."""
+    found: list[Operation] = []
+    for name in ("getxattr", "lgetxattr"):
+        for attribute, size in (
+            ("user.a", 64), ("user.a", 0), ("user.a", 5), ("user.a", 4), ("user.b", 64), ("user.large", 200), ("user.large", 5000),
+            ("user.large", 1 << 40), ("user.empty", 64), ("user.empty", 0), ("user.none", 64), ("nonsense", 64), ("", 64),
+            ("user." + "n" * 250, 64), ("user." + "n" * 251, 64), ("system.posix_acl_access", 64),
+            ("security.selinux", 255), ("trusted.a", 64),
+        ):  # fmt: skip
+            found.append((name, path, attribute, size))
+    found += [(name, path, size) for name in ("listxattr", "llistxattr") for size in (0, 1, 6, 4096, 1 << 40)]
+    every = 0xFFF
+    for mask in (
+        every, 0, 0x100, every | _IN_ONLYDIR, every | _IN_DONT_FOLLOW, every | _IN_DONT_FOLLOW | _IN_ONLYDIR, 0x2 | _IN_MASK_CREATE,
+        0x4 | _IN_MASK_ADD, 0x4 | _IN_MASK_ADD | _IN_MASK_CREATE, 0x8 | _IN_ONESHOT, 0x10 | 1 << 20, 1 << 40 | every,
+    ):  # fmt: skip
+        found.append(("inotify_add_watch", 24, path, mask))
+    return [*found, *(("inotify_add_watch", instance, path, every) for instance in (20, 31, 999))]
+
+
 def operations(path: str | bytes) -> list[Operation]:
     """Return everything that can be done with one path."""
     if path in THE_MACHINES:
-        return [("open", path, flags | os.O_NONBLOCK, 0) for flags in (os.O_RDONLY, os.O_RDONLY | os.O_NOFOLLOW, os.O_DIRECTORY)]
-    found: list[Operation] = []
+        opens = [("open", path, flags | os.O_NONBLOCK, 0) for flags in (os.O_RDONLY, os.O_RDONLY | os.O_NOFOLLOW, os.O_DIRECTORY)]
+        return [*opens, *looks(path)]
+    found: list[Operation] = looks(path)
     for number, flags in enumerate(_FLAGS):
         found.append(("open", path, flags | os.O_NONBLOCK, _MODES[number % len(_MODES)]))
         if number % 3 == 0:
@@ -152,6 +179,8 @@ def operations(path: str | bytes) -> list[Operation]:
         ("setxattr", path, "nonsense", b"v", 1, 0),
         ("setxattr", path, "", b"v", 1, 0),
         ("setxattr", path, "user." + "n" * 260, b"v", 1, 0),
+        ("setxattr", path, "user.large", b"large" * 50, 250, 0),
+        ("setxattr", path, "user.empty", b"", 0, 0),
     ]
     found += [("removexattr", path, "user.a"), ("lremovexattr", path, "user.b"), ("removexattr", path, "user.none")]
     return found
@@ -183,6 +212,9 @@ class Caller:
             os.dup2(made, number)
             os.close(made)
         os.unlink("gone")
+        made, _ = call("inotify_init1", os.O_NONBLOCK)
+        os.dup2(made, 24)
+        os.close(made)
 
     def perform(self, operation: Operation) -> Any:
         """Do it, and return the errno, or what can be seen of the result."""
@@ -200,6 +232,8 @@ class Caller:
                 plain.append(value.replace("ROOT", self.root))
             else:
                 plain.append(value)
+        if name in _LOOKS:
+            return self._look(name, *plain)
         if name == "creat" and _is_fifo(plain[0]):
             return "it would wait for a reader"
         result, number = call(name, *plain)
@@ -208,6 +242,13 @@ class Caller:
         if name in ("open", "openat", "creat"):
             return self._describe(result)
         return result
+
+    def _look(self, name: str, path: Any, *arguments: Any) -> Any:
+        """Return the result and all of the memory that it may have been written to."""
+        *attribute, size = arguments
+        value = ctypes.create_string_buffer(b"?" * 6000, 6000)
+        result, number = call(name, path, *attribute, value, size)
+        return errno.errorcode[number] if number else (result, value.raw.rstrip(b"?"))
 
     def _describe(self, descriptor: int) -> Any:
         status = os.fstat(descriptor)
@@ -236,12 +277,16 @@ class Caller:
 
 
 _LINK_OF_PROC = re.compile(r"/proc/\d+/(task/\d+/)?(fd/\d+|cwd|root|exe)")
+_IN_PROC = ("/proc/", "/dev/", "me/", "fds/", "top/proc/")
 _OF_A_LINK = ("lchown", "lsetxattr", "lremovexattr", "utimensat", "fchmodat2", "fchownat")
 
 
 def _has_two_faults(operation: Operation, one: str, other: str) -> bool:
     """Tell whether two things may be wrong with a call: which of them is told is nobody's promise."""
-    return bool({"EINVAL", "EBADF"} & {one, other}) or operation[0].startswith(("rename", "link", "symlink", "unlink"))
+    if {"EINVAL", "EBADF"} & {one, other} or operation[0].startswith(("rename", "link", "symlink", "unlink")):
+        return True
+    # The folder of its own descriptors is a process's to write to, whatever the mode is; nothing can be made or removed there.
+    return other == "EACCES" and operation[0] not in _LOOKS and str(operation[1]).startswith(_IN_PROC)
 
 
 def compare(sequences: Sequence[Sequence[Operation]], user: int | None) -> int:
@@ -255,8 +300,8 @@ def compare(sequences: Sequence[Sequence[Operation]], user: int | None) -> int:
             def make(top: str = top) -> None:
                 os.mkdir(top)
                 for number in range(len(sequences)):
-                    os.mkdir(f"{top}/{number}")
-                    plant(f"{top}/{number}")
+                    os.makedirs(f"{top}/{number}/tree")  # a folder for each, since some paths lead above the tree
+                    plant(f"{top}/{number}/tree")
 
             brokered.as_user(user, make)
 
@@ -264,7 +309,7 @@ def compare(sequences: Sequence[Sequence[Operation]], user: int | None) -> int:
                 return [
                     [caller.perform(operation) for operation in sequence]
                     for number, sequence in enumerate(sequences)
-                    for caller in [Caller(f"{top}/{number}")]
+                    for caller in [Caller(f"{top}/{number}/tree")]
                 ]
 
             result = run(act, kind, user=user)

@@ -141,7 +141,7 @@ def test_what_is_refused_by_argument_is_refused_for_some_and_not_for_others() ->
 def test_the_numbers_of_trapped_calls_are_the_kernels() -> None:
     for machine, numbers in trapped.NUMBERS.items():
         known = {name: at for at, name in names_on(machine).items()}
-        named = (*trapped.OPENS, *trapped.NAMES, *trapped.METADATA, *trapped.SOCKETS, *trapped.SIGNALS)
+        named = (*trapped.OPENS, *trapped.NAMES, *trapped.METADATA, *trapped.LOOKS, *trapped.SOCKETS, *trapped.SIGNALS)
         assert numbers == {name: known[name] for name in named if name in known}
 
 
@@ -719,7 +719,7 @@ def trapped_with(options: Options, name: str, *arguments: int) -> bool:
 def test_trapped_calls_are_trapped_where_the_options_say_so(name: str) -> None:
     switch = (
         "trap_metadata" if name in trapped.METADATA else "trap_sockets" if name in trapped.SOCKETS
-        else "trap_signals" if name in trapped.SIGNALS else "trap_reads" if name in trapped.OPENS else None
+        else "trap_signals" if name in trapped.SIGNALS else "trap_reads" if name in trapped.OPENS + trapped.LOOKS else None
     )  # fmt: skip
     arguments = (NOBODY,) * 6 if name in trapped.SIGNALS else (NOWHERE, 0, 0) if name == "open" else (ALL, NOWHERE, 0, 0, 0, 0)
     if switch is None:
@@ -743,6 +743,23 @@ def test_opens_are_trapped_where_they_could_change_something(name: str, flags: i
     assert trapped_with(PLAIN, name, *arguments) is stopped
     assert trapped_with(Options(trap_reads=True), name, *arguments) is not bool(flags & os.O_PATH)
     assert bare(name, *arguments).errno in (errno.EFAULT, errno.EBADF, errno.EINVAL)
+
+
+@pytest.mark.parametrize("name", trapped.LOOKS)
+@pytest.mark.parametrize(
+    ("options", "stopped"),
+    [(Options(trap_metadata=True), True), (Options(trap_metadata=True, shared_pids=False), False), (PLAIN, False),
+     (Options(trap_metadata=True, shared_pids=False, trap_reads=True), True)],
+)  # fmt: skip
+def test_looks_are_trapped_where_names_are_denied_or_no_view_hides_what_is_not_granted(
+    name: str, options: Options, stopped: bool
+) -> None:
+    assert trapped_with(options, name, ALL, NOWHERE, NOWHERE, 0, 0, 0) is stopped
+
+
+@pytest.mark.parametrize("name", ["fgetxattr", "flistxattr", "inotify_rm_watch"])
+def test_what_is_asked_of_an_open_file_is_free(name: str) -> None:
+    assert one(TRAPPING, name, ALL, NOWHERE, 0, 0).errno in (errno.EBADF, errno.EFAULT)
 
 
 def test_what_is_trapped_and_allowed_to_go_on_goes_on(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ errno is the kernel's own.
     rules.py      which paths may be what
     paths.py      from what the caller names to what it means: its directory, its /proc/self, its links
     files.py      open, create, remove, rename, link
-    metadata.py   mode, owner, times, extended attributes
+    metadata.py   mode, owner, times, extended attributes: changes
+    looks.py      extended attributes that are read, folders that are watched
     sockets.py    connect, bind, listen
     signals.py    kill and its kin
     waiting.py    calls that may block

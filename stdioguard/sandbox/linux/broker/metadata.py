@@ -221,11 +221,17 @@ def _attribute(call: Call) -> tuple[bytes, bytes]:
     size = call.arguments[3]
     if size > _VALUE_MAX:
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
-    return _attribute_name(call), call.memory(call.arguments[2], size) if size else b""
+    return attribute_name(call), call.memory(call.arguments[2], size) if size else b""
 
 
-def _attribute_name(call: Call) -> bytes:
-    name = call.string(1)
+def attribute_name(call: Call) -> bytes:
+    """Return the name of the attribute that a call is about. Raises `OSError`: EFAULT, ERANGE."""
+    try:
+        name = call.string(1)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        name = b""
     if not 0 < len(name) <= _NAME_MAX:
         raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
     return name
@@ -238,21 +244,21 @@ def _setxattr(path: str, name: bytes, value: bytes, call: Call) -> int:
 
 def removexattr(broker: Broker, call: Call) -> int:
     """removexattr(2)."""
-    name = _attribute_name(call)
+    name = attribute_name(call)
     os.removexattr(_file(broker, call, AT_FDCWD, call.string(0), follow=True), name)
     return 0
 
 
 def lremovexattr(broker: Broker, call: Call) -> int:
     """lremovexattr(2)."""
-    name = _attribute_name(call)
+    name = attribute_name(call)
     os.removexattr(_file(broker, call, AT_FDCWD, call.string(0), follow=False), name)
     return 0
 
 
 def fremovexattr(broker: Broker, call: Call) -> int:
     """fremovexattr(2)."""
-    name = _attribute_name(call)
+    name = attribute_name(call)
     os.removexattr(_open_file(broker, call), name)
     return 0
 

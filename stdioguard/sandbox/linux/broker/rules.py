@@ -107,6 +107,14 @@ class Rules:
         if not own:
             _enforce(path, self._fence.forbids_moving(path, to))
 
+    def looking(self, path: str) -> bool:
+        """Attributes to be read, or changes to be told. Return whether that settles it: where `False`, Landlock is to be asked."""
+        if self.is_own(path) or not path.startswith("/"):
+            return True
+        _enforce(path, self._fence.forbids_reading(path))
+        # In a mount view nothing is there but what may be read; and it comes with a network namespace.
+        return self._inet == "any" or (path + "/").startswith(self._granted)
+
     def changing(self, path: str) -> None:
         """Metadata to be changed."""
         if not path.startswith("/"):

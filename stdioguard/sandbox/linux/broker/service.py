@@ -8,7 +8,7 @@ import os
 import signal
 
 from stdioguard.sandbox.linux import kernel, trapped
-from stdioguard.sandbox.linux.broker import files, metadata, signals, sockets
+from stdioguard.sandbox.linux.broker import files, looks, metadata, signals, sockets
 from stdioguard.sandbox.linux.broker.calls import Call, Gone
 from stdioguard.sandbox.linux.broker.paths import Resolver
 from stdioguard.sandbox.linux.broker.rules import Refused, Rules
@@ -32,6 +32,7 @@ _NAMES = {number: name for name, number in trapped.NUMBERS[_MACHINE].items()}
 _BY_NAME: dict[str, Callable[[Broker, Call], int | None]] = {
     **files.HANDLERS,
     **metadata.HANDLERS,
+    **looks.HANDLERS,
     **sockets.HANDLERS,
     **signals.HANDLERS,
 }
