@@ -32,11 +32,12 @@ class Plan:
     `runtime` may be read and executed, `read` read, `write` written too; `home`, `cache` and `tmp` are the server's own. `deny` and
     `protected` are patterns (see `patterns`). `links` are symbolic links through which the paths were named, as `(path, target)`.
     `notes` are sentences on what the command may miss.
-    `user` is the user and group to become, or `None` to stay who one is; `host_network` names the host's network namespace.
+    `user` is the user and group to become, or `None` to stay who one is; `host_network` names the host's network namespace,
+    `host_root` is device and inode of its root folder.
     """
 
     __slots__ = (
-        "argv", "cache", "canary", "cwd", "deny", "environment", "guard", "home", "host_network", "links", "memory", "network",
+        "argv", "cache", "canary", "cwd", "deny", "environment", "guard", "home", "host_network", "host_root", "links", "memory", "network",
         "notes", "processes", "program", "program_identity", "protected", "proxy_port", "read", "runtime", "seccomp", "sockets", "tmp",
         "user", "waived", "why_root", "write",
     )  # fmt: skip
@@ -67,6 +68,7 @@ class Plan:
         self.notes: list[str] = []
         self.guard = os.getpid()
         self.host_network = ""
+        self.host_root = (0, 0)
 
     def waives(self, guarantee: str) -> bool:
         """Tell whether the launch goes on without a guarantee."""
@@ -90,6 +92,8 @@ class Plan:
         self.canary = _canaries(places.directory("state"))
         if sys.platform == "linux":
             self.host_network = os.readlink("/proc/self/ns/net")
+            root = os.stat("/")
+            self.host_root = (root.st_dev, root.st_ino)
             self.user = _user_for_root()
 
     def use_proxy(self, port: int, secret: str | None) -> None:

@@ -58,11 +58,16 @@ def _run(*command: str, cwd: str, **environment: str) -> str:
 
 
 def _python(code: str, work: str) -> str:
-    """Run code as a program of its own (multiprocessing's spawn imports the main module again)."""
+    """Run code as a program of its own (multiprocessing's spawn imports the main module again). Raises its `PermissionError`."""
     path = f"{work}/program.py"
     with open(path, "w") as file:
         file.write(code)
-    return _run(sys.executable, path, cwd=work)
+    try:
+        return _run(sys.executable, path, cwd=work)
+    except RuntimeError as error:
+        if "\nPermissionError: [Errno 13]" in str(error):
+            raise PermissionError(13, str(error)) from None
+        raise
 
 
 _MULTIPROCESSING = """
@@ -134,7 +139,7 @@ async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, got.set)
     os.kill(os.getpid(), signal.SIGUSR1)
     await asyncio.wait_for(got.wait(), 5)
-    child = await asyncio.create_subprocess_shell("sleep 30")
+    child = await asyncio.create_subprocess_shell("exec sleep 30")  # without `exec` the shell's end may leave the sleep behind
     child.terminate()
     print(await child.wait())
     print(await asyncio.to_thread(sum, range(10)))
@@ -182,8 +187,8 @@ def files_in_a_granted_folder(work: str) -> list[Any]:
     os.symlink("renamed/c/file.txt", f"{work}/a/link")
     os.link(f"{work}/a/renamed/c/file.txt", f"{work}/a/hard")
     os.chmod(f"{work}/a/hard", 0o755)
-    os.utime(f"{work}/a/hard", (7, 7))
     os.truncate(f"{work}/a/hard", 2)
+    os.utime(f"{work}/a/hard", (7, 7))
     shutil.copytree(f"{work}/a", f"{work}/copy", symlinks=True)
     shutil.move(f"{work}/copy", f"{work}/moved")
     found = [(os.path.relpath(folder, work), sorted(folders), sorted(files)) for folder, folders, files in os.walk(work)]
@@ -353,7 +358,7 @@ async function main() {
   await fs.promises.cp(path.join(folder, 'watched'), path.join(folder, 'x', 'y', 'copied'));
   await fs.promises.rm(path.join(folder, 'x'), { recursive: true });
   out.push(crypto.createHash('sha256').update('x').digest('hex').slice(0, 8), typeof os.cpus().length, os.tmpdir().length > 0);
-  out.push(typeof os.userInfo().username, typeof os.hostname(), typeof os.networkInterfaces());
+  out.push(typeof os.hostname(), typeof os.homedir());
   console.log(JSON.stringify(out));
 }
 main().then(() => process.exit(0), (e) => { console.error(e); process.exit(1); });
@@ -368,10 +373,10 @@ def node_workers_children_and_watches(work: str) -> str:
 @case(needs=("node",))
 def node_serves_itself(work: str) -> str:
     code = """
-const net = require('net'), path = require('path');
-const file = path.join(process.argv[1], 'own.sock');
+const net = require('net'), path = require('path'), fs = require('fs'), os = require('os');
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'own-')), file = path.join(folder, 'own.sock');
 const server = net.createServer((c) => c.end('own socket')).listen(file, () => {
-  net.connect(file).on('data', (d) => { console.log(d.toString()); server.close(); });
+  net.connect(file).on('data', (d) => { console.log(d.toString()); server.close(() => fs.rmSync(folder, { recursive: true })); });
 });
 """
     return _run("node", "-e", code, work, cwd=work)
@@ -395,16 +400,22 @@ def npm_ci_offline(work: str) -> list[Any]:
 
 
 @case()
-def a_socket_of_ones_own(work: str) -> str:
+def a_socket_of_ones_own() -> str:
+    """In the private temporary folder: a socket in a granted one could be taken for another's."""
     import socket
+    import tempfile
     import threading
 
-    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
-        server.bind(f"{work}/own.sock")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX) as server,
+        socket.socket(socket.AF_UNIX) as client,
+    ):
+        server.bind(f"{folder}/own.sock")
         server.listen(1)
         thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"own"))
         thread.start()
-        client.connect(f"{work}/own.sock")
+        client.connect(f"{folder}/own.sock")
         thread.join()
         one, two = socket.socketpair()
         one.send(b"pair")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .catalogue import BARE, SANDBOXED, load
+from .stakes import Absent, Kept
 
 if TYPE_CHECKING:
     from .conftest import Worlds
@@ -24,6 +25,12 @@ def tried(world: World, name: str) -> tuple[dict[str, Any], str, bool]:
     return outcome, "ok" if outcome["ok"] else outcome["errno"], answer["happened"]
 
 
+def written_in_private(world: World, name: str) -> bool:
+    """Tell whether a write that works, and does no damage, is right: where nothing is granted below a folder that is the view's own."""
+    in_view = world.configuration.endswith("-namespaces") and world.root.startswith("/var/tmp/")
+    return in_view and isinstance(ATTEMPTS[name].stake, Absent | Kept)
+
+
 @pytest.mark.parametrize("configuration", SANDBOXED)
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_inside_it_fails_as_expected_and_does_no_damage(name: str, configuration: str, worlds: Worlds) -> None:
@@ -32,6 +39,8 @@ def test_inside_it_fails_as_expected_and_does_no_damage(name: str, configuration
         assert happened, "this is stopped now: take the weakness out, here and in docs/platforms.md"
     else:
         assert not happened, f"ESCAPE: {name} in {configuration}: {outcome}"
+    if word == "ok" and written_in_private(worlds[configuration], name):
+        return
     assert word in ATTEMPTS[name].outcomes(configuration), outcome
 
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 NAMES = [name for name in CASES if name != "port-of-the-proxy"]
 ELSEWHERE: dict[tuple[str, str], str] = {
-    ("a-server-on-the-loopback-address", "plain"): "EACCES",
+    ("a-server-on-the-loopback-address", "plain"): "EAFNOSUPPORT",
+    # POSIX semaphores are files in /dev/shm, which is not granted there: it is every program's.
+    ("python-multiprocessing-by-fork", "plain"): "EACCES",
+    ("python-multiprocessing-by-spawn", "plain"): "EACCES",
+    ("python-multiprocessing-by-forkserver", "plain"): "EACCES",
+    ("python-process-pool", "plain"): "EACCES",
+    # So are the terminals in /dev/pts.
+    ("a-pseudo-terminal", "plain"): "EACCES",
 }
 """What cannot be had without namespaces, and how it fails: docs/platforms.md says so."""
 

@@ -1,8 +1,9 @@
 """A host to attack: a machine of its own, as far as namespaces can make one, so that controls may do real damage and no packet leaves.
 
-Everything that an attack could reach lives in it: processes, network (loopback only, with a public and a metadata address on it), System V
-and POSIX objects, `/run`, `/dev/shm`. As root it needs nothing more; an ordinary user makes it in a user namespace. Where neither is
-allowed the suite runs on the machine itself, and the attempts marked `world` are left out.
+Everything that an attack could reach lives in it: processes, network, System V and POSIX objects, `/run`, `/dev/shm`. The network has one
+neighbour, another network namespace at the other end of a wire, that stands in for the internet and has a public and a metadata address.
+As root it needs nothing more; an ordinary user makes it in a user namespace. Where neither is allowed the suite runs on the machine
+itself, and the attempts marked `world` are left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .catalogue import BARE, SANDBOXED
 from .kernel import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -32,8 +34,7 @@ from .kernel import (
     call,
     libc,
 )
-from .catalogue import BARE, SANDBOXED
-from .stakes import METADATA, PUBLIC, PUBLIC6
+from .stakes import METADATA, OWN, PUBLIC, PUBLIC6
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_USER = 60578
@@ -41,20 +42,24 @@ FIRST_USER = 60578
 _NAMES = dict.fromkeys(
     ("allowed.test", "other.test", "evil.test", "evilallowed.test", "allowed.test.evil.test", "wild.test", "evilwild.test"),
     PUBLIC,
-) | {"rebound.test": "127.0.0.1", "metadata.test": METADATA}
+) | {"rebound.test": "127.0.0.1", "own.test": OWN, "metadata.test": METADATA}
 _MS_RDONLY, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 4096, 16384, 1 << 18
 
 
 class World:
     """One configuration's host: a process that serves requests, started on first use."""
 
-    def __init__(self, configuration: str) -> None:
+    def __init__(self, configuration: str, before: str = "") -> None:
         self.configuration = configuration
+        self._before = before
+        """Python text that each guard runs before it starts."""
         order = (*SANDBOXED, *BARE).index(configuration)
         user = configuration.partition("-")[0]
         # A number for each world: processes are counted by user, and without namespaces one world's would be another's.
         self.user = FIRST_USER + os.getpid() % 100 * 6 + order if user == "user" and os.geteuid() == 0 else os.geteuid()
-        self.root = tempfile.mkdtemp(prefix="escape-", dir=os.environ.get("STAGE", "/var/tmp"))
+        # In a mount view /var/tmp is the server's own, where writing beside the grants works and shows nothing: /var/lib is not.
+        place = "/var/lib" if os.geteuid() == 0 else "/var/tmp"
+        self.root = tempfile.mkdtemp(prefix="escape-", dir=os.environ.get("STAGE", place))
         os.chmod(self.root, 0o755)
         try:
             self.setup = self._lay()
@@ -110,7 +115,8 @@ class World:
         guard = root / "code"
         guard.mkdir(exist_ok=True)
         (guard / "sitecustomize.py").write_text(f"import sys\nsys.path += [{str(ours)!r}, {str(libraries)!r}]\n")
-        starter = f"import sys; sys.path[:0] = [{str(ours)!r}, {str(libraries)!r}]; from stdioguard.__main__ import main; sys.exit(main())"
+        starter = f"import sys; sys.path[:0] = [{str(ours)!r}, {str(libraries)!r}]\n{self._before}\n"
+        starter += "from stdioguard.__main__ import main; sys.exit(main())"
         for folder in ("home", "elsewhere", "stdioguard", "cwd", "profiles", "shared", "logs", "empty", "run", "shm"):
             (root / folder).mkdir(exist_ok=True)
             os.chown(root / folder, self.user, -1)
@@ -180,13 +186,22 @@ def _isolate(root: str, user: int) -> None:
         for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
+    internet = _wire()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid:
-        # Nothing is left to do here but to tell how it ended.
+        # Nothing is left to do here but to hand out sockets of the other machine, and to tell how it ended.
         os.closerange(0, 1)
+        theirs.close()
+        call("setns", internet, CLONE_NEWNET)
+        _hand_out(ours)
         _, status = os.waitpid(pid, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: with the tests' process the world ends
+    ours.close()
+    os.close(internet)
+    theirs.set_inheritable(True)
+    os.environ["ELSEWHERE"] = str(theirs.detach())
     mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     mount("proc", "/proc", "proc", 0)
     for place in ("/dev/shm", "/run"):
@@ -203,10 +218,7 @@ def _isolate(root: str, user: int) -> None:
         target = os.path.realpath(f"/etc/{name}")
         if os.path.exists(target):
             mount(f"{root}/{name}", target, None, _MS_BIND)
-    _addresses()
     libc.sethostname(b"victim", 6)
-    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
-        file.write("0")  # the stakes at ports 53 and 80 are the user's
     try:
         # The world's process numbers are far from those in a namespace below it: a number can then only mean one process.
         with open("/proc/sys/kernel/ns_last_pid", "w") as file:
@@ -218,21 +230,77 @@ def _isolate(root: str, user: int) -> None:
             os.waitpid(child, 0)
 
 
-def _addresses() -> None:
-    """Bring the loopback interface up with some more addresses (netdevice(7))."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
-        for number, address in enumerate((PUBLIC, METADATA)):
-            name = f"lo:{number}".encode()
-            request = struct.pack("16sHH4s8x", name, socket.AF_INET, 0, socket.inet_aton(address))
-            fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
-            fcntl.ioctl(control, 0x891C, struct.pack("16sHH4s8x", name, socket.AF_INET, 0, b"\xff" * 4))  # SIOCSIFNETMASK
+def _wire() -> int:
+    """Make another network namespace and a wire to it, with addresses at both ends, and return its descriptor."""
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    _prepare_network()
+    call("unshare", CLONE_NEWNET)
+    there = os.open("/proc/self/ns/net", os.O_RDONLY)
+    _prepare_network()
+    _join(here)
+    _bring_up("wire", (PUBLIC, METADATA), PUBLIC6)
+    call("setns", here, CLONE_NEWNET)
+    os.close(here)
+    _bring_up("lo", (), None)
+    _bring_up("wire", (OWN, "169.254.169.1"), "2606:2800:220:1::1")
+    return there
+
+
+def _prepare_network() -> None:
+    """Set what is set before there are interfaces and sockets."""
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
+        file.write("0")  # the stakes at ports 53 and 80 are the user's
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-            index = socket.if_nametoindex("lo")
-            fcntl.ioctl(control, 0x8916, socket.inet_pton(socket.AF_INET6, PUBLIC6) + struct.pack("Ii", 128, index))
+        with open("/proc/sys/net/ipv6/conf/default/accept_dad", "w") as file:
+            file.write("0")  # an address can be used at once, unasked whether another has it
     except OSError:
         pass  # a kernel without IPv6
+
+
+def _join(namespace: int) -> None:
+    """Make a pair of interfaces, both called `wire`: one in this network namespace, one in the other (rtnetlink(7), veth(4))."""
+
+    def attribute(kind: int, data: bytes) -> bytes:
+        return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+    about = bytes(16) + attribute(3, b"wire\0")  # struct ifinfomsg, IFLA_IFNAME
+    peer = attribute(1, about + attribute(28, struct.pack("i", namespace)))  # VETH_INFO_PEER, IFLA_NET_NS_FD
+    link = attribute(1, b"veth\0") + attribute(2, peer)  # IFLA_INFO_KIND, IFLA_INFO_DATA
+    message = about + attribute(18, link)  # IFLA_LINKINFO
+    with socket.socket(16, socket.SOCK_RAW, 0) as netlink:
+        # RTM_NEWLINK; NLM_F_REQUEST, _ACK, _EXCL, _CREATE
+        netlink.send(struct.pack("IHHII", 16 + len(message), 16, 0x605, 1, 0) + message)
+        code = -struct.unpack_from("i", netlink.recv(4096), 16)[0]
+    if code:
+        raise OSError(code, f"veth: {os.strerror(code)}")
+
+
+def _bring_up(name: str, addresses: tuple[str, ...], address6: str | None) -> None:
+    """Bring an interface up with some addresses, each in a network of 256 (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", name.encode(), 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+        for number, address in enumerate(addresses):
+            alias = f"{name}:{number}".encode()
+            request = struct.pack("16sHH4s8x", alias, socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
+            fcntl.ioctl(control, 0x891C, struct.pack("16sHH4s8x", alias, socket.AF_INET, 0, b"\xff\xff\xff\0"))  # SIOCSIFNETMASK
+    try:
+        if address6:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
+                index = socket.if_nametoindex(name)
+                fcntl.ioctl(control, 0x8916, socket.inet_pton(socket.AF_INET6, address6) + struct.pack("Ii", 64, index))
+    except OSError:
+        pass  # a kernel without IPv6
+
+
+def _hand_out(asked: socket.socket) -> None:
+    """Make sockets in this network namespace for the host, who could not enter it, until the host has ended."""
+    while request := asked.recv(256):
+        try:
+            with socket.socket(*json.loads(request)) as made:
+                socket.send_fds(asked, [b"0"], [made.fileno()])
+        except OSError as error:
+            asked.send(str(error.errno).encode())
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

@@ -76,6 +76,10 @@ def _files(probe: _Probe) -> str:
     for folder in ("/usr", "/", os.path.dirname(probe.plan.program)):
         path = os.path.join(folder, _PLAIN)
         _not_created(path, (*_HIDDEN, errno.EROFS), f"a file was made in {folder}")
+    if probe.isolated:
+        root = os.stat("/")
+        if (root.st_dev, root.st_ino) == probe.plan.host_root:
+            raise _Absent("the root folder is the host's")
     path = os.path.join(probe.plan.tmp, _PLAIN)
     _create(path)  # the other way round: what is granted works, so the refusals above are no accident
     os.unlink(path)

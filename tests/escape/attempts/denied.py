@@ -233,7 +233,10 @@ class _Program(Secret):
         return {"path": self.made, "word": self.secret}
 
 
-@attempt(_Program(ENV), **DENIED)
+@attempt(
+    _Program(ENV), expected="ok",
+    weaker={"expected": "execve(2) cannot be done on a process's behalf; what is executed is in the same sandbox, and cannot be read"},
+)  # fmt: skip
 def execute_a_denied_program(path: str, word: str) -> bytes:
     return output(path, word)
 

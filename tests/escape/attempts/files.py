@@ -83,7 +83,7 @@ def read_a_secret_through_a_symlink_to_its_folder(link: str) -> bytes:
     return read(f"{link}/secret.txt")
 
 
-@attempt(Secret(), **GONE)
+@attempt(Secret(), namespaces="ENOENT", plain="EACCES|EXDEV")
 def read_a_secret_by_a_hard_link_made_in_a_grant(path: str, project: str) -> bytes:
     os.link(path, f"{project}/hard-link-to-a-secret")
     return read(f"{project}/hard-link-to-a-secret")
@@ -99,7 +99,7 @@ def read_a_secret_below_a_path_descriptor_of_its_folder(path: str) -> bytes:
     return read(os.path.basename(path), os.open(os.path.dirname(path), os.O_PATH))
 
 
-@attempt(Secret(), **GONE)
+@attempt(Secret(), namespaces="ENOENT", plain="EACCES|EXDEV")
 def read_a_secret_by_linking_a_path_descriptor(path: str, project: str) -> bytes:
     descriptor = os.open(path, os.O_PATH)
     try:
@@ -354,7 +354,7 @@ def hard_link_a_file_out_of_a_grant(path: str, project: str) -> None:
     os.link(f"{project}/to-be-linked-out", path)
 
 
-@attempt(Absent("{cwd}/planted-by-{slug}"), expected="EACCES")
+@attempt(Absent("{cwd}/planted-by-{slug}"), namespaces="EROFS|EACCES|ENOENT", plain="EACCES")
 def write_in_the_working_directory_of_the_client(path: str) -> str:
     """Where the client started the guard is no grant by itself."""
     return write(path)
@@ -493,13 +493,13 @@ def make_a_device_of_physical_memory(project: str) -> None:
 
 
 @attempt(Absent("{venv}/lib/stdioguard-{slug}.pth"), namespaces="EROFS|EACCES", plain="EACCES",
-         uncontrolled={"user": ("EACCES", "the folder is root's here")})  # fmt: skip
+         uncontrolled={"user": ("ok|EACCES", "the folder is root's where root runs the suite")})  # fmt: skip
 def plant_a_file_in_the_interpreters_installation(path: str) -> str:
     return write(path, "import os\n")
 
 
-@attempt(Kept("{server}/escape/attacker.py"), namespaces="EROFS", plain="EACCES",
-         uncontrolled={"user": ("EACCES", "the script is root's here")})  # fmt: skip
+@attempt(Kept("{server}/escape/attacker.py"), namespaces="EROFS|EACCES", plain="EACCES",
+         uncontrolled={"user": ("ok|EACCES", "the script is root's where root runs the suite")})  # fmt: skip
 def change_the_servers_own_script(path: str) -> str:
     """What is changed here runs at the next launch."""
     return write(path, "#\n", flags=os.O_WRONLY | os.O_APPEND)
@@ -527,7 +527,7 @@ def change_the_root_folder(project: str) -> None:
     os.chroot(project)
 
 
-@attempt(Secret(), expected="EPERM", user_namespaces="EPERM", uncontrolled={"user": ("EPERM", "needs CAP_SYS_CHROOT")})
+@attempt(Secret(), expected="EPERM", plain="EPERM|EACCES", uncontrolled={"user": ("EPERM", "needs CAP_SYS_CHROOT")})
 def leave_a_changed_root_by_a_descriptor(path: str, project: str) -> bytes:
     """The classic way out of chroot(2)."""
     os.makedirs(f"{project}/jail", exist_ok=True)

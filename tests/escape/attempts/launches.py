@@ -101,7 +101,8 @@ def be_granted_a_folder_whose_name_is_a_pattern(path: str) -> bytes:
 
 @attempt(
     Secret("{library}/{slug}/ab/secret.txt"),
-    launch=Launch(read=['{library}/{slug}/quo"te', "{library}/{slug}/new\nline", "{library}/{slug}/back\\slash", "{library}/{slug}/(or)"]),
+    launch=Launch(read=['{library}/{slug}/quo"te', "{library}/{slug}/it's", "{library}/{slug}/back\\slash", "{library}/{slug}/a space",
+                      "{library}/{slug}/(or)", "{library}/{slug}/<b>", "{library}/{slug}/gr\u00fcn \u2014 \u7dd1"]),
     **GONE,
 )  # fmt: skip
 def be_granted_folders_whose_names_need_quoting(path: str) -> bytes:

@@ -80,6 +80,9 @@ def read_every_environment_there_is() -> bytes:
     return found
 
 
+SHARED = {"plain": "without a process namespace the numbers are those of the machine"}
+
+
 class _Listed(Victim):
     """A process whose number must not be in a listing."""
 
@@ -87,12 +90,12 @@ class _Listed(Victim):
         return f" {self.pid} " in outcome["detail"]
 
 
-@attempt(_Listed(), expected="ok|EACCES")
+@attempt(_Listed(), expected="ok|EACCES", weaker=SHARED)
 def list_the_hosts_processes() -> str:
     return " " + " ".join(os.listdir("/proc")) + " "
 
 
-@attempt(_Listed(), expected="ok|EACCES")
+@attempt(_Listed(), expected="ok|EACCES", weaker=SHARED)
 def find_the_hosts_processes_by_trying_numbers(pid: int) -> str:
     """Where a listing hides them (hidepid), a number may still answer: by its folder, by its group, by its session."""
     found = " "

@@ -10,10 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..catalogue import add, attempt
-from ..stakes import METADATA, PUBLIC, Listener, Stake
+from ..stakes import METADATA, OWN, PUBLIC, Listener, Stake
 
 PORT, OTHER, WEB = 8443, 8444, 8500
-HOSTS = (f"allowed.test:{PORT}", f"allowed.test:{WEB}", f"rebound.test:{PORT}", f"metadata.test:{PORT}", f"*.wild.test:{PORT}")
+HOSTS = (
+    f"allowed.test:{PORT}", f"allowed.test:{WEB}", f"rebound.test:{PORT}", f"own.test:{PORT}", f"metadata.test:{PORT}",
+    f"*.wild.test:{PORT}",
+)  # fmt: skip
 
 
 class Upstream(Listener):
@@ -66,12 +69,14 @@ def _judge(client: socket.socket, more: bytes = b"") -> str:
     return answer.decode("latin-1")
 
 
-def _connect(address: str, port: int, target: str) -> str:
+def _connect(address: str, port: int, target: str, host: str | None = None) -> str:
+    """Ask for a target, by the same name in both places: a proxy that refuses two different ones has not looked at either."""
     found = _dial()
     if found is None:
         return _direct(address, port)
     client, login = found
-    client.send(b"CONNECT " + target.encode("latin-1") + b" HTTP/1.1\r\nHost: allowed.test\r\n" + login.encode() + b"\r\n")
+    host = host or target.partition("\r\n")[0]
+    client.send(f"CONNECT {target} HTTP/1.1\r\nHost: {host}\r\n{login}\r\n".encode("latin-1"))
     return _judge(client)
 
 
@@ -93,6 +98,7 @@ ODD = {
     "the-loopback-address-in-octal": (f"0177.0.0.1:{PORT}", "127.0.0.1", PORT), "a-short-loopback-address": (f"127.1:{PORT}", "127.0.0.1", PORT),
     "the-null-address": (f"0.0.0.0:{PORT}", "127.0.0.1", PORT), "the-null-ipv6-address": (f"[::]:{PORT}", "127.0.0.1", PORT),
     "a-granted-name-that-leads-to-the-loopback-address": (f"rebound.test:{PORT}", "127.0.0.1", PORT),
+    "a-granted-name-that-leads-to-the-machines-own-public-address": (f"own.test:{PORT}", OWN, PORT),
     "the-metadata-address": (f"{METADATA}:80", METADATA, 80), "a-mapped-metadata-address": ("[::ffff:a9fe:a9fe]:80", METADATA, 80),
     "the-metadata-address-as-a-number": ("2852039166:80", METADATA, 80),
     "a-granted-name-that-leads-to-the-metadata-address": (f"metadata.test:{PORT}", METADATA, PORT),
@@ -105,12 +111,22 @@ for _slug, (_target, _address, _port) in ODD.items():
     )  # fmt: skip
 
 
+for _slug, _target, _host in (
+    ("another-host-in-the-name-of-a-granted-one", f"other.test:{PORT}", f"allowed.test:{PORT}"),
+    ("a-granted-host-in-the-name-of-another", f"allowed.test:{PORT}", f"other.test:{PORT}"),
+):
+    add(
+        _connect, Upstream(), name=f"ask-the-proxy-for-{_slug}", group="proxy", profile="proxied", world=True,
+        bound={"target": _target, "host": _host}, **NO,
+    )  # fmt: skip
+
+
 @attempt(Upstream(port=OTHER), profile="proxied", world=True, **NO)
 def ask_the_proxy_for_another_port_with_a_plain_request(address: str, port: int) -> str:
     found = _dial()
     if found is None:
         return _direct(address, port)
-    found[0].send(f"GET http://allowed.test:{port}/ HTTP/1.1\r\nHost: allowed.test:{PORT}\r\n{found[1]}\r\n".encode())
+    found[0].send(f"GET http://allowed.test:{port}/ HTTP/1.1\r\nHost: allowed.test:{port}\r\n{found[1]}\r\n".encode())
     return _judge(found[0])
 
 
@@ -252,7 +268,7 @@ def leave_the_proxy_open_to_others() -> str:
     return str(urlsplit(os.environ.get("HTTPS_PROXY", "")).port or 0)
 
 
-@attempt(Upstream(), profile="closed", world=True, namespaces="ENETUNREACH|ECONNREFUSED", plain="EACCES|EPERM")
+@attempt(Upstream(), profile="closed", world=True, namespaces="ENETUNREACH|ECONNREFUSED", plain="EACCES|EPERM|EAFNOSUPPORT")
 def reach_a_host_that_another_sessions_profile_grants(address: str, port: int) -> str:
     return _direct(address, port)
 
@@ -262,4 +278,4 @@ def reach_a_granted_host_past_the_proxy(address: str, port: int) -> str:
     return _direct(address, port)
 
 
-del _slug, _target, _address, _port, _request
+del _slug, _target, _host, _address, _port, _request

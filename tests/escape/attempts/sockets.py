@@ -6,8 +6,10 @@ import array
 import ctypes
 import mmap
 import os
+import shutil
 import socket
 import sys
+import tempfile
 
 from ..catalogue import add, attempt
 from ..inside import for_a_moment, meanwhile
@@ -31,7 +33,7 @@ PLACES = {
     "a-key-agent": ("{elsewhere}/{short}/agent.sock", {"namespaces": "ENOENT", "plain": "EACCES"}),
     "a-socket-in-a-folder-granted-for-reading": ("{library}/{short}.sock", {"expected": "EACCES"}),
     "a-socket-in-a-folder-granted-for-writing": ("{project}/{short}.sock", {"expected": "EACCES"}),
-    "an-abstract-socket": ("@", {"namespaces": "ECONNREFUSED", "plain": "EPERM"}),
+    "an-abstract-socket": ("@", {"namespaces": "ECONNREFUSED", "plain": "EPERM|EACCES"}),
 }
 for _where, (_path, _expected) in PLACES.items():
     for _kind in TYPES:
@@ -134,13 +136,14 @@ def connect_from_another_program(path: str) -> bytes:
 
 
 @attempt(Listener(path=LIBRARY), expected="ok")
-def connect_while_the_address_changes_in_memory(path: str, project: str) -> str:
+def connect_while_the_address_changes_in_memory(path: str) -> str:
     """Another process changes the address while the call is looked at: from a socket of ours to the host's."""
-    ours = f"{project}/".ljust(len(path), "o")  # of the same length
+    ours = f"{tempfile.mkdtemp()}/ours"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(ours)
     listener.listen(4096)
-    one, two = ((1).to_bytes(2, "little") + os.fsencode(name) + b"\0" for name in (ours, path))
+    # Of the same length, whichever path is longer: a name ends at its first NUL.
+    one, two = ((1).to_bytes(2, "little") + os.fsencode(name).ljust(108, b"\0") for name in (ours, path))
     memory = mmap.mmap(-1, 4096)
     memory.write(one)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -149,22 +152,25 @@ def connect_while_the_address_changes_in_memory(path: str, project: str) -> str:
         ctypes.memmove(address, two, len(two))
         ctypes.memmove(address, one, len(one))
 
+    reached = 0
     with meanwhile(flip):
         for _ in for_a_moment():
             client = socket.socket(socket.AF_UNIX)
             client.setblocking(False)  # the backlogs fill up
-            libc.connect(client.fileno(), ctypes.c_void_p(address), len(one))
+            reached += libc.connect(client.fileno(), ctypes.c_void_p(address), len(one)) == 0
             client.close()
-    return "tried"
+    shutil.rmtree(os.path.dirname(ours))
+    return f"reached {reached} times"
 
 
 @attempt(Listener(path=LIBRARY), expected="EACCES")
-def connect_with_a_socket_that_was_bound_first(path: str, project: str) -> str:
+def connect_with_a_socket_that_was_bound_first(path: str) -> str:
     """A socket with a name of its own can be sent to by the host's answer."""
     client = socket.socket(socket.AF_UNIX)
-    client.bind(f"{project}/bound-first")
-    client.connect(path)
-    client.sendmsg([b"hello"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))])
+    with tempfile.TemporaryDirectory() as folder:
+        client.bind(f"{folder}/bound-first")
+        client.connect(path)
+        client.sendmsg([b"hello"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))])
     return "sent"
 
 

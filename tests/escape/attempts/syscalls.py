@@ -458,6 +458,7 @@ def type_into_the_users_terminal() -> str:
 @attempt(
     Reached(),
     expected="EPERM|ENOENT",
+    plain="EPERM|ENOENT|EACCES",
     uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")),
 )
 def type_into_a_terminal_of_ones_own() -> str:
@@ -468,6 +469,7 @@ def type_into_a_terminal_of_ones_own() -> str:
 @attempt(
     Reached(),
     expected="EPERM|ENOENT",
+    plain="EPERM|ENOENT|EACCES",
     uncontrolled=dict.fromkeys(("root", "user"), ("ok|EIO|EPERM", "dev.tty.legacy_tiocsti may be off")),
 )
 def type_into_a_terminal_with_the_upper_half_of_the_register_set() -> str:
