@@ -53,10 +53,10 @@ class World:
         self.configuration = configuration
         self._before = before
         """Python text that each guard runs before it starts."""
-        order = (*SANDBOXED, *BARE).index(configuration)
+        order = (*SANDBOXED, *BARE).index(configuration) if not before else len(SANDBOXED) + len(BARE)
         user = configuration.partition("-")[0]
         # A number for each world: processes are counted by user, and without namespaces one world's would be another's.
-        self.user = FIRST_USER + os.getpid() % 100 * 6 + order if user == "user" and os.geteuid() == 0 else os.geteuid()
+        self.user = FIRST_USER + os.getpid() % 86 * 7 + order if user == "user" and os.geteuid() == 0 else os.geteuid()
         # In a mount view /var/tmp is the server's own, where writing beside the grants works and shows nothing: /var/lib is not.
         place = "/var/lib" if os.geteuid() == 0 else "/var/tmp"
         self.root = tempfile.mkdtemp(prefix="escape-", dir=os.environ.get("STAGE", place))
