@@ -78,15 +78,17 @@ class Child:
             os.close(descriptor)
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of every descendant that loses its own (prctl(2), PR_SET_CHILD_SUBREAPER).
+def prepare() -> None:
+    """Do what can be done before there is a message: the first one then waits less, and the children share these pages.
 
-    A server's daemon then stays where the shutdown finds it. Only Linux has this.
+    This process becomes the parent of every descendant that loses its own (prctl(2), PR_SET_CHILD_SUBREAPER): a server's daemon then stays
+    where the shutdown finds it. Only Linux has this.
     """
     if _LINUX:
-        from stdioguard.sandbox.linux import kernel  # noqa: PLC0415 - Linux alone
+        from stdioguard.sandbox.linux import kernel, process, system  # noqa: F401, PLC0415 - Linux alone; `process` for later
 
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        system.present()
 
 
 def confine_guard(writable: list[str]) -> None:

@@ -48,7 +48,7 @@ def examine() -> Findings:
     places.private_directory(places.directory("state"))
     plan = _plan()
     try:
-        child.adopt_orphans()
+        child.prepare()
         started = child.start(plan, 0o077)
     except child.SandboxRefused as refusal:
         found.refusal = str(refusal)

@@ -83,7 +83,7 @@ def _run(options: Options) -> int:
     plan = _make_plan(policy, resolved, options, name, server_environment, own)
     record = _open_record(policy, options, name, resolved.program)
     session = Session(policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath)
-    child.adopt_orphans()
+    child.prepare()
     relay = Relay(session, record, lambda: _start(plan, umask, record), name)
     # Everything up to here lives as long as the session: the collector need not look at it, and the child shares its pages.
     gc.freeze()

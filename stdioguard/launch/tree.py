@@ -1,6 +1,6 @@
 """Everything that descends from the server, and how it is made to go.
 
-On Linux the guard adopts orphans (`child.adopt_orphans`), so all descendants are below it whatever sessions and groups they have made.
+On Linux the guard adopts orphans (`child.prepare`), so all descendants are below it whatever sessions and groups they have made.
 Elsewhere a process that has left both the tree and the server's process group is not found; `docs/platforms.md` says so.
 """
 

@@ -37,6 +37,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_fence",
         "argv", "cache", "canary", "cwd", "deny", "environment", "guard", "home", "host_network", "host_root", "links", "memory", "network",
         "notes", "processes", "program", "program_identity", "protected", "proxy_port", "read", "runtime", "seccomp", "sockets", "tmp",
         "user", "waived", "why_root", "write",
@@ -69,6 +70,7 @@ class Plan:
         self.guard = os.getpid()
         self.host_network = ""
         self.host_root = (0, 0)
+        self._fence: patterns.Fence | None = None
 
     def waives(self, guarantee: str) -> bool:
         """Tell whether the launch goes on without a guarantee."""
@@ -76,7 +78,9 @@ class Plan:
 
     def fence(self) -> patterns.Fence:
         """Return the matcher of the names that may not be read or written."""
-        return patterns.Fence(self.deny, self.protected)
+        if self._fence is None:
+            self._fence = patterns.Fence(self.deny, self.protected)
+        return self._fence
 
     def private(self) -> list[str]:
         """Return the folders that are the server's own, in which no name is protected."""
@@ -95,6 +99,8 @@ class Plan:
             root = os.stat("/")
             self.host_root = (root.st_dev, root.st_ino)
             self.user = _user_for_root()
+            # Init needs it. Made in a process that has just been forked it takes several times as long: each page that is written is copied.
+            self.fence()
 
     def use_proxy(self, port: int, secret: str | None) -> None:
         """Send the server's programs to the proxy on a port of its loopback."""

@@ -41,11 +41,8 @@ def enter(*, privileged: bool) -> None:
     _loopback_up()
 
 
-def swapped_users(user: int, group: int) -> int:
-    """Return a descriptor of a user namespace in which root and `user` have changed places, for mounts with mapped owners.
-
-    Files of root are `user`'s in such a mount, and what `user` makes there is root's outside (mount_setattr(2), MOUNT_ATTR_IDMAP).
-    """
+def begin_swap() -> tuple[int, int, int]:
+    """Start the process that makes the user namespace of `finish_swap`; there is other work to do until that is made."""
     ready, done = os.pipe()
     held, release = os.pipe()
     helper = os.fork()
@@ -60,6 +57,16 @@ def swapped_users(user: int, group: int) -> int:
             os._exit(0)
     os.close(done)
     os.close(held)
+    return helper, ready, release
+
+
+def finish_swap(begun: tuple[int, int, int], user: int, group: int) -> int:
+    """Return a descriptor of a user namespace in which root and `user` have changed places, for mounts with mapped owners.
+
+    Files of root are `user`'s in such a mount, and what `user` makes there is root's outside (mount_setattr(2), MOUNT_ATTR_IDMAP).
+    Raises `OSError`.
+    """
+    helper, ready, release = begun
     try:
         if not os.read(ready, 1):
             raise OSError(errno.EPERM, "no user namespace for mapped owners")

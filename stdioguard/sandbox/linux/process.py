@@ -172,13 +172,14 @@ def _above(descriptors: tuple[int, ...]) -> list[int]:
 def _isolate(plan: Plan) -> None:
     """Leave the host's namespaces and file system; return in init, the first process of the new pid namespace."""
     owners = None
-    if plan.user is not None:
-        # Before the pid namespace: the first process made after that is init, and none can be made once that has ended.
+    # Before the pid namespace: the first process made after that is init, and none can be made once that has ended.
+    begun = namespaces.begin_swap() if plan.user is not None else None
+    namespaces.enter(privileged=namespaces.is_privileged())
+    if begun is not None and plan.user is not None:
         try:
-            owners = namespaces.swapped_users(*plan.user)
+            owners = namespaces.finish_swap(begun, *plan.user)
         except OSError as error:
             raise Refused("identity", f"no user namespace for mapped owners: {error.strerror}") from None
-    namespaces.enter(privileged=namespaces.is_privileged())
     pid = os.fork()
     if pid:
         say(init=pid)

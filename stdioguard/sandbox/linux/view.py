@@ -76,7 +76,7 @@ def sources(plan: Plan) -> list[Source]:
 
 
 def restrict(parts: list[Source], owners: int | None) -> None:
-    """Set the attributes of every part; `owners` is a user namespace for mapped owners (see `namespaces.swapped_users`).
+    """Set the attributes of every part; `owners` is a user namespace for mapped owners (see `namespaces.finish_swap`).
 
     Raises `OSError`, with the path, where the file system there cannot map owners.
     """
