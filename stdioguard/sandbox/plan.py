@@ -99,7 +99,7 @@ class Plan:
             root = os.stat("/")
             self.host_root = (root.st_dev, root.st_ino)
             self.user = _user_for_root()
-            # Init needs it. Made in a process that has just been forked it takes several times as long: each page that is written is copied.
+            # For init: in a process that has just been forked it takes several times as long, since each page that is written is copied.
             self.fence()
 
     def use_proxy(self, port: int, secret: str | None) -> None:
