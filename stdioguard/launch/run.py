@@ -78,6 +78,8 @@ def _run(options: Options) -> int:
     server_environment = environment.for_server(policy, own)
     resolved = permissions.resolve(options.command, server_environment["PATH"], os.getcwd(), environment=own)
     resolved.checker.located(policy.source, "the profile")
+    if policy.sandbox["seccomp"] is not None:
+        resolved.checker.located(policy.sandbox["seccomp"], "the profile's system-call filter")
     for kind in ("config", "state", "cache"):
         resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
     plan = _make_plan(policy, resolved, options, name, server_environment, own)

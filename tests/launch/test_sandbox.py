@@ -123,3 +123,34 @@ def test_a_server_that_was_replaced_after_it_was_checked_is_not_started(tmp_path
         program.write_bytes(Path("/bin/echo").read_bytes())
         program.chmod(0o755)
         assert "was replaced" in refusal(guarded)
+
+
+def test_without_any_layer_a_server_runs_if_all_of_the_sandbox_is_waived(tmp_path: Path) -> None:
+    guard = without(NO_LANDLOCK + NO_LIBSECCOMP + NO_NAMESPACES)
+    (tmp_path / "first").mkdir(0o700)
+    (tmp_path / "second").mkdir(0o700)
+    with Guarded(tmp_path / "first", guard=guard) as guarded:
+        assert "cannot give" in refusal(guarded)
+    with Guarded(tmp_path / "second", guard=guard, options=("--allow-degraded", "sandbox")) as guarded:
+        guarded.open()
+        assert "result" in guarded.call("echo", a=1)
+        guarded.finish()
+        entries = [entry for entry in guarded.records() if entry.get("event") == "sandbox" and "guarantees" in entry]
+    assert entries[-1]["guarantees"]["files"]["state"] == "waived"
+
+
+@pytest.mark.parametrize(("mode", "code", "why"), [(0o600, 0, ""), (0o666, 77, "chmod"), (None, 78, "No such file")])
+def test_the_system_call_filter_of_a_profile_is_checked_as_the_profile_is(
+    tmp_path: Path, mode: int | None, code: int, why: str
+) -> None:
+    rules = tmp_path / "filter.json"
+    if mode is not None:
+        rules.write_text('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}')
+        rules.chmod(mode)
+    with Guarded(tmp_path, profile=ALLOW_ALL + '[sandbox]\nseccomp = "filter.json"\n') as guarded:
+        guarded.write(INITIALIZE)
+        guarded.read()
+        found, errors = guarded.finish()
+    assert found == code, errors
+    assert why in errors
+    assert len(errors.splitlines()) <= 1
