@@ -427,6 +427,7 @@ class Victim(Stake):
 
 
 def _as_a_victim() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored
     libc.prctl(0x59616D61, -1, 0, 0, 0)  # PR_SET_PTRACER, any: Yama must not be what stops a control
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
