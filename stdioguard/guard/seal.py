@@ -1,4 +1,4 @@
-"""Request states that only this session can have written: encrypted, authenticated, for one use, until a deadline.
+"""Request states that only one session can have written: encrypted, authenticated, for one use, until a deadline.
 
 A 2026-07-28 client carries `requestState` for the server between two requests and may do with it what it likes, so the server must
 protect it (2026-07-28, basic/utilities/mrtr). The key lives as long as the session; nonces are counted, which is safe
@@ -50,14 +50,14 @@ class Sealer:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
 
         if not text.startswith(_PREFIX) or not text.isascii():
-            raise ValueError("not a state that this session gave out")
+            raise ValueError("not a state that the session gave out")
         try:
             raw = a2b_base64(text[len(_PREFIX) :].replace("-", "+").replace("_", "/"), strict_mode=True)
             if len(raw) < 28:
-                raise ValueError("not a state that this session gave out")
+                raise ValueError("not a state that the session gave out")
             value = strict_json.decode(self._cipher.decrypt(raw[:12], raw[12:], _PURPOSE))
         except (InvalidTag, Base64Error, MalformedError):
-            raise ValueError("not a state that this session gave out") from None
+            raise ValueError("not a state that the session gave out") from None
         deadline = self._deadlines.pop(int.from_bytes(raw[:12], "big"), None)
         if deadline is None:
             raise ValueError("used before")

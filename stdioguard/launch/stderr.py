@@ -46,7 +46,7 @@ class StderrForwarder:
             text = f"{text[:MAX_LINE]}[...]"
         self._shown += len(line) + 1
         if self._shown > MAX_TOTAL:
-            text = "[no more of the server's stderr is shown in this session]"
+            text = "[no more of the server's stderr is shown in the session]"
         # One write of at most PIPE_BUF bytes after POLLOUT never blocks (pipe(7)); a client that does not read stderr loses lines only.
         data = f"{self._prefix}{text}\n".encode("utf-8", "backslashreplace")[:_ATOMIC]
         try:

@@ -67,7 +67,7 @@ class Suite:
 def suite() -> Suite:
     """Install the suite and the Node it needs beside this file, once, whichever worker comes first."""
     npm = shutil.which("npm")
-    if npm is None:
+    if npm is None:  # Node is optional, and the suite is a package of npm's
         pytest.skip("npm is not installed")
     if (sys.platform, platform.machine()) not in PLATFORMS:
         pytest.skip("npm has no Node 22 for this platform")

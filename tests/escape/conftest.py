@@ -22,6 +22,7 @@ class Worlds:
 
     def __getitem__(self, configuration: str) -> World:
         """Return the host of a configuration; skips the test where this machine or this user cannot have it."""
+        # Only root can be root; and where the kernel refuses namespaces the configuration without them is all there is.
         if configuration.startswith("root") and os.geteuid() != 0:
             pytest.skip("not run as root")
         if configuration not in self._made:

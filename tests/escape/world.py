@@ -132,6 +132,7 @@ class World:
     def _runs(self, *command: str) -> bool:
         user = {"user": self.user, "group": self.user, "extra_groups": []} if self.user != os.geteuid() else {}
         try:
+            # mypy cannot tell which keyword each of `user` is.
             return subprocess.run(command, capture_output=True, cwd="/", check=False, **user).returncode == 0  # type: ignore[call-overload, no-any-return]
         except OSError:
             return False

@@ -53,7 +53,7 @@ def from_client(exchange: Exchange) -> Verdict | None:
 def _modern_request(exchange: Exchange, revision: str) -> Verdict | None:
     message, state = exchange.message, exchange.state
     if state.era == eras.HANDSHAKE or state.phase != NEW:
-        return Refuse(REFUSED, "era.mixed", f"this session began with initialize; it takes no {eras.MODERN_REVISION} requests")
+        return Refuse(REFUSED, "era.mixed", f"the session began with initialize; it takes no {eras.MODERN_REVISION} requests")
     if revision != eras.MODERN_REVISION or message.method == "initialize":
         return _unsupported(revision)
     capabilities = message.params["_meta"].get(eras.META_CAPABILITIES)
@@ -69,7 +69,7 @@ def _modern_request(exchange: Exchange, revision: str) -> Verdict | None:
 
 def _unsupported(requested: Any) -> Refuse:
     data = {"supported": [eras.MODERN_REVISION], "requested": requested if type(requested) is str else ""}
-    text = f"this session speaks {eras.MODERN_REVISION} only"
+    text = f"the session speaks {eras.MODERN_REVISION} only"
     return Refuse(REFUSED, "era.revision", text, protocol_code=UNSUPPORTED_VERSION, data=data)
 
 
@@ -94,7 +94,7 @@ def _initialize(exchange: Exchange) -> Verdict | None:
     if type(message) is not Request:
         return Refuse(MALFORMED, "lifecycle.initialize", "initialize is a request")
     if state.phase != NEW:
-        return Refuse(REFUSED, "lifecycle.initialized-twice", "this session is initialized already")
+        return Refuse(REFUSED, "lifecycle.initialized-twice", "the session is initialized already")
     params = message.params
     if (
         type(params.get("protocolVersion")) is not str

@@ -544,7 +544,7 @@ for _slug, _words in {
             "ENOTTY",
             "ENODEV",
         )
-        return reach(lambda: call(*words), *also)  # type: ignore[arg-type]
+        return reach(lambda: call(*words), *also)  # type: ignore[arg-type]  # the words are mixed on purpose: numbers, buffers, paths
 
     add(
         _privileged, Reached(), name=_slug, group="syscalls", bound={"words": _words}, expected="EPERM|ENOSYS", uncontrolled={
