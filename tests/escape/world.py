@@ -164,7 +164,7 @@ class World:
             command = [f"{self.setup['venv']}/bin/python", "-I", f"{self.setup['server']}/escape/host.py"]
             command += [self.configuration, self.root, json.dumps(setup)]
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tests.escape.world", str(int(isolated)), str(self.user), self.root, *command],
+                [sys.executable, "-m", "tests.escape.world", str(int(isolated)), str(self.user), self.root, *command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY, bufsize=0,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
             )  # fmt: skip
