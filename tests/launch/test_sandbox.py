@@ -23,9 +23,9 @@ filters.programs = programs
 """
 NO_NAMESPACES = """
 from stdioguard.sandbox.linux import kernel
-def unshare(flags):
-    raise PermissionError(1, "Operation not permitted", "unshare")
-kernel.unshare = unshare
+def fork_into(flags):
+    raise PermissionError(1, "Operation not permitted", "clone")
+kernel.fork_into = fork_into
 """
 NO_CANARY_GUARD = """
 from stdioguard.sandbox.linux import probes

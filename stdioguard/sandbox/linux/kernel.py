@@ -17,8 +17,26 @@ MACHINE = os.uname().machine
 SUPPORTED = MACHINE in ("x86_64", "aarch64")
 
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "capget": 125, "keyctl": 250, "seccomp": 317, "execveat": 322, "ptrace": 101},
-    "aarch64": {"pivot_root": 41, "capset": 91, "capget": 90, "keyctl": 219, "seccomp": 277, "execveat": 281, "ptrace": 117},
+    "x86_64": {
+        "pivot_root": 155,
+        "capset": 126,
+        "capget": 125,
+        "keyctl": 250,
+        "seccomp": 317,
+        "execveat": 322,
+        "ptrace": 101,
+        "clone": 56,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "capset": 91,
+        "capget": 90,
+        "keyctl": 219,
+        "seccomp": 277,
+        "execveat": 281,
+        "ptrace": 117,
+        "clone": 220,
+    },
 }
 _COMMON = {
     "open_tree": 428,
@@ -48,6 +66,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+_SIGCHLD = 17
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_READ = 23
@@ -65,6 +85,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _prctl = _libc.prctl
+_fork = ctypes.PyDLL(None, use_errno=True).syscall  # one that keeps the interpreter's lock, as the child must have it
+_fork.restype = ctypes.c_long
 _prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 
 
@@ -99,6 +121,24 @@ def open_canonical(path: str) -> int:
 def prctl(option: int, first: int = 0, second: int = 0, third: int = 0) -> int:
     """Change something of this process."""
     return checked(_prctl(option, first, second, third, 0), "prctl")
+
+
+def fork_into(namespaces: int) -> int:
+    """Fork into new namespaces, CLONE_NEW... flags (clone(2)). Return the child's process id, and 0 in the child. Raises `OSError`.
+
+    For a process with one thread: the interpreter is told of the fork as by `os.fork`, the C library is not. Without it a process is
+    needed in between, which leaves the namespaces and forks.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid: int = _fork(ctypes.c_long(NUMBER["clone"]), ctypes.c_long(namespaces | _SIGCHLD), *[ctypes.c_long(0)] * 4)
+    code = ctypes.get_errno()
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid == -1:
+        raise OSError(code, os.strerror(code), "clone")
+    return pid
 
 
 def unshare(flags: int) -> None:

@@ -24,16 +24,21 @@ def is_privileged() -> bool:
     return os.geteuid() == 0 and kernel.has_capability(_CAP_SYS_ADMIN)
 
 
-def enter(*, privileged: bool) -> None:
-    """Leave the host's namespaces. The next child is the first process of the new pid namespace. Raises `OSError`.
+def fork(*, own_user: bool) -> int:
+    """Fork into namespaces of the child's own, of which it is the first process. Return its process id, and 0 in it.
 
-    An ordinary user needs a user namespace for it, in which there is one user, the same as outside (user_namespaces(7)).
+    `own_user` asks for a user namespace as well, without which an ordinary user gets none of them. Raises `OSError`.
     """
-    if privileged:
-        kernel.unshare(_ALL)
-    else:
-        user, group = os.geteuid(), os.getegid()
-        kernel.unshare(_ALL | kernel.CLONE_NEWUSER)
+    return kernel.fork_into(_ALL | kernel.CLONE_NEWUSER if own_user else _ALL)
+
+
+def settle(mapped: tuple[int, int] | None) -> None:
+    """Make the new namespaces ready for use, in the child. Raises `OSError`.
+
+    In a user namespace there is one user and one group, `mapped`, the same as outside (user_namespaces(7)).
+    """
+    if mapped is not None:
+        user, group = mapped
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")

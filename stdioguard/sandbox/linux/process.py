@@ -1,10 +1,10 @@
-"""The launch on Linux, seen from the guard, and the first child.
+"""The launch on Linux, seen from the guard, and the first steps of init.
 
-    guard ── fork ──> (leaves the host's namespaces) ── fork ──> init ── fork ──> the server
+    guard ── fork, into new namespaces where there are any ──> init ── fork ──> the server
 
 Each restriction is applied on the thread that executes, in the one order that works. Init and the server have the same user, view
-and Landlock domain; the server has one Landlock layer more, so that it cannot trace or signal init. Without namespaces the first child is
-init. What they tell the guard is described in `setup`.
+and Landlock domain; the server has one Landlock layer more, so that it cannot trace or signal init. What they tell the guard is
+described in `setup`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import signal
 
 from stdioguard.sandbox.linux import filters, init, kernel, landlock, namespaces, view
-from stdioguard.sandbox.linux.setup import EVENTS, NAMESPACES, Refused, Setup, options, say, wait_for_guard
+from stdioguard.sandbox.linux.setup import NAMESPACES, OWNERS, Refused, Setup, options, say, wait_for_guard
 from stdioguard.sandbox.signals import default_signals
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class Server:
             raise Refused(
                 "files", "the kernel has no Landlock, or it is switched off; use Linux 5.13 or newer with landlock in lsm="
             )
-        programs = _programs(plan, abi, isolated=isolated)
+        programs, owners = self._made_before(abi, isolated=isolated)
         secret: str | None = None
         port = PROXY_PORT
         if plan.network and not isolated:
@@ -63,38 +63,67 @@ class Server:
             start_proxy(listener.detach(), secret)
         if plan.network:
             plan.use_proxy(port, secret)
-        read, report = os.pipe2(os.O_CLOEXEC)
-        held, leash = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-        if pid == 0:
-            descriptors = (*self._descriptors[:3], report, held, self._descriptors[3])
-            _first(Setup(plan, self._umask, self._limits, programs, abi, isolated=isolated), descriptors)
-        os.close(report)
-        os.close(held)
-        states: dict[str, guarantees.State] | None = None
+        setup = Setup(plan, self._umask, self._limits, programs, abi, isolated=isolated)
+        pid, read, leash = self._fork(setup, owners)
         try:
-            for line in _lines(read):
-                said = json.loads(line)
-                if "init" in said:
-                    os.waitpid(pid, 0)
-                    pid = said["init"]
-                    os.write(leash, b"1")
-                elif "listener" in said:
-                    start_proxy(kernel.take_descriptor(pid, said["listener"]), None)
-                    os.write(leash, b"1")
-                else:
-                    states = _outcome(said)
+            states = _follow(pid, read, leash, start_proxy)
         except BaseException:
             os.close(leash)
             _collect(pid)
             raise
         finally:
             os.close(read)
-        if states is None:
-            os.close(leash)
-            _collect(pid)
-            raise Refused("sandbox", "the child ended before it could say why")
         return pid, leash, states
+
+    def _made_before(self, abi: int, *, isolated: bool) -> tuple[list[bytes], int | None]:
+        """Return the system-call filters, and the user namespace for mapped owners where these are wanted."""
+        user = self._plan.user if isolated else None
+        swap = namespaces.begin_swap() if user else None  # it has time to be made while the filters are found
+        owners = None
+        try:
+            programs = _programs(self._plan, abi, isolated=isolated)
+        finally:
+            if swap and user:
+                try:
+                    owners = namespaces.finish_swap(swap, *user)
+                except OSError as error:
+                    raise Refused("identity", f"no user namespace for mapped owners: {error.strerror}") from None
+        return programs, owners
+
+    def _fork(self, setup: Setup, owners: int | None) -> tuple[int, int, int]:
+        """Make init; return its process id, and the guard's ends of the report pipe and of the leash."""
+        mapped = None if namespaces.is_privileged() else (os.geteuid(), os.getegid())
+        read, report = os.pipe2(os.O_CLOEXEC)
+        held, leash = os.pipe2(os.O_CLOEXEC)
+        inherited = [*self._descriptors[:3], report, held, self._descriptors[3], *([] if owners is None else [owners])]
+        try:
+            pid = namespaces.fork(own_user=mapped is not None) if setup.isolated else os.fork()
+        except OSError as error:
+            os.close(read)
+            os.close(leash)
+            raise Refused(NAMESPACES if setup.isolated else "sandbox", f"{error.strerror}: {error.filename}") from None
+        else:
+            if pid == 0:
+                _become_init(setup, inherited, mapped)
+        finally:
+            for descriptor in (report, held, *([] if owners is None else [owners])):
+                os.close(descriptor)
+        return pid, read, leash
+
+
+def _follow(pid: int, read: int, leash: int, start_proxy: Callable[[int, str | None], None]) -> dict[str, guarantees.State]:
+    """Follow a launch on its report pipe, to the end. Raises what the child says."""
+    states: dict[str, guarantees.State] | None = None
+    for line in _lines(read):
+        said = json.loads(line)
+        if "listener" in said:
+            start_proxy(kernel.take_descriptor(pid, said["listener"]), None)
+            os.write(leash, b"1")
+        else:
+            states = _outcome(said)
+    if states is None:
+        raise Refused("sandbox", "the child ended before it could say why")
+    return states
 
 
 def _outcome(said: dict[str, Any]) -> dict[str, guarantees.State]:
@@ -139,19 +168,20 @@ def _collect(pid: int) -> None:
 # --- in the child -------------------------------------------------------------------------------------------------------------
 
 
-def _first(setup: Setup, descriptors: tuple[int, int, int, int, int, int]) -> NoReturn:
-    """Be the first child: leave the host's namespaces, then be init. Never returns."""
+def _become_init(setup: Setup, descriptors: list[int], mapped: tuple[int, int] | None) -> NoReturn:
+    """Be the child: take the descriptors, settle in the new namespaces, be init. Never returns."""
     step = "sandbox"
     try:
         for number, descriptor in enumerate(_above(descriptors)):
             os.dup2(descriptor, number, inheritable=number < 3)
-        os.closerange(EVENTS + 1, (1 << 31) - 1)
+        os.closerange(len(descriptors), (1 << 31) - 1)
         os.setsid()
         default_signals()
         os.umask(0o022)
-        step = NAMESPACES if setup.isolated else "sandbox"
         if setup.isolated:
-            _isolate(setup.plan)
+            step = NAMESPACES
+            namespaces.settle(mapped)
+            _enter_view(setup.plan, mapped=len(descriptors) > OWNERS)
         step = "sandbox"
         init.run(setup)
     except Refused as refusal:
@@ -164,36 +194,22 @@ def _first(setup: Setup, descriptors: tuple[int, int, int, int, int, int]) -> No
         os._exit(70)
 
 
-def _above(descriptors: tuple[int, ...]) -> list[int]:
-    """Return copies of `descriptors` that none of the numbers 0 to 5 will overwrite."""
+def _above(descriptors: list[int]) -> list[int]:
+    """Return copies of `descriptors` that none of the numbers from 0 on will overwrite."""
     return [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in descriptors]
 
 
-def _isolate(plan: Plan) -> None:
-    """Leave the host's namespaces and file system; return in init, the first process of the new pid namespace."""
-    owners = None
-    # Before the pid namespace: the first process made after that is init, and none can be made once that has ended.
-    begun = namespaces.begin_swap() if plan.user is not None else None
-    namespaces.enter(privileged=namespaces.is_privileged())
-    if begun is not None and plan.user is not None:
-        try:
-            owners = namespaces.finish_swap(begun, *plan.user)
-        except OSError as error:
-            raise Refused("identity", f"no user namespace for mapped owners: {error.strerror}") from None
-    pid = os.fork()
-    if pid:
-        say(init=pid)
-        os._exit(0)
-    wait_for_guard()
+def _enter_view(plan: Plan, *, mapped: bool) -> None:
+    """Leave the host's file system; `mapped` says that `OWNERS` tells whose the files are in the view."""
     parts = view.sources(plan)
     try:
-        view.restrict(parts, owners)
+        view.restrict(parts, OWNERS if mapped else None)
     except OSError as error:
-        if owners is None:
+        if not mapped:
             raise
         raise Refused("identity", f"owners cannot be mapped there: {error.filename}: {error.strerror}") from None
-    if owners is not None:
-        os.close(owners)
+    if mapped:
+        os.close(OWNERS)
     if plan.network:
         listener = _listen(PROXY_PORT)
         say(listener=listener.fileno())

@@ -1,8 +1,7 @@
-"""What the three processes of a launch share: what is to be set up, the descriptors that they are given, and how they tell the guard.
+"""What the processes of a launch share: what is to be set up, the descriptors that they are given, and how they tell the guard.
 
 The child tells on the report pipe, one JSON object a line; exec or the end of the child closes it:
 
-    {"init": PID}           init is made; the guard collects the first child and answers with a byte on the leash
     {"listener": FD}        a socket in the new network namespace, for the proxy; the guard takes it and answers with a byte
     {"failed": STEP, "why": TEXT}
     {"ready": {GUARANTEE: [STATE, HOW]}}  everything is in force and was probed; exec follows
@@ -26,7 +25,9 @@ NAMESPACES = "namespaces"
 REPORT = 3
 LEASH = 4
 EVENTS = 5
-"""The numbers of the pipes in the children: the report, the guard's leash (read end), and where refusals are told."""
+OWNERS = 6
+"""The numbers of the descriptors in the children: the pipe for reports, the guard's leash (read end), the pipe for refusals, and, where
+owners are mapped, the user namespace that says how."""
 
 
 class Refused(Exception):  # noqa: N818 - a step that failed, on its way to the guard
