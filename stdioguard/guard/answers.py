@@ -16,6 +16,8 @@ _OWN = eras.OWN_META_PREFIX
 
 def refusal(verdict: Refuse) -> dict[str, Any]:
     """Return the JSON-RPC error for a refused request."""
+    if verdict.plain:
+        return {"code": verdict.protocol_code, "message": verdict.text, **({"data": verdict.data} if verdict.data else {})}
     data = {"code": verdict.code, "rule": verdict.rule, **verdict.data}
     return {"code": verdict.protocol_code, "message": f"stdioguard: {verdict.text}", "data": data}
 
@@ -37,16 +39,26 @@ def refused_result(verdict: Refuse, era: str) -> dict[str, Any]:
     return result
 
 
-def line(message: Message, *, data: str = "") -> str:
+def line(message: Message, *, data: str = "", secret: str | None = None) -> str:
     """Return a message as one line, without any key of the guard's own name space.
 
-    `data` names a member whose keys are not the protocol's: the arguments of a tool may be about anything.
+    `data` names a member whose keys are not the protocol's: the arguments of a tool may be about anything. `secret` is what the guard
+    proves itself with in a request of its own making: in `_meta`, and in `initialize` in `clientInfo` too.
     """
     envelope = message.envelope()
     text = strict_json.encode(envelope)
     if "stdioguard/" in text.lower():
-        text = strict_json.encode(_without_own_keys(envelope, data))
-    return text
+        envelope = _without_own_keys(envelope, data)
+        text = strict_json.encode(envelope)
+    return strict_json.encode(_with_secret(envelope, secret)) if secret is not None else text
+
+
+def _with_secret(envelope: dict[str, Any], secret: str) -> dict[str, Any]:
+    params = dict(envelope.get("params", {}))
+    params["_meta"] = {**params.get("_meta", {}), _OWN + "token": secret}
+    if envelope["method"] == "initialize":
+        params["clientInfo"] = {**params["clientInfo"], "secret": secret}
+    return {**envelope, "params": params}
 
 
 def _without_own_keys(value: Any, data: str) -> Any:

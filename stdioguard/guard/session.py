@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 
 from stdioguard.guard import answers, gates
-from stdioguard.guard.gates import arguments, consent, lifecycle, limits, roots, rounds, shapes, tasks
+from stdioguard.guard.gates import arguments, consent, identity, lifecycle, limits, roots, rounds, scopes, shapes, tasks
 from stdioguard.guard.seal import Sealer
-from stdioguard.guard.state import INITIALIZING, Call, Exchange, Held, ServerCall, State
+from stdioguard.guard.callers import NOBODY
+from stdioguard.guard.state import INITIALIZING, READY, Call, Exchange, Held, ServerCall, State
 from stdioguard.guard.verdicts import (
     INTERNAL_ERROR,
     LIMIT,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from stdioguard.guard.callers import Authenticator, Caller
     from stdioguard.policy.policy import Policy
     from stdioguard.wire.messages import Message, RequestId
 
@@ -61,11 +63,12 @@ _NUMERIC_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*[,}]')
 
 
 class Output:
-    """What one input leads to: records to write first, then lines for each side."""
+    """What one input leads to: records to write first, then lines for each side, then the end of the session, if `closes` says why."""
 
-    __slots__ = ("records", "to_client", "to_server")
+    __slots__ = ("closes", "records", "to_client", "to_server")
 
     def __init__(self) -> None:
+        self.closes: str | None = None
         self.records: list[dict[str, Any]] = []
         self.to_client: list[str] = []
         self.to_server: list[str] = []
@@ -75,12 +78,33 @@ class Session:
     """The state machine of one client, one server and the guard between them.
 
     `nonce` (a few random characters) makes the guard's ids unguessable in advance, `key` (32 random bytes) seals request states,
-    `resolve` turns a path as a server would see it into the real one. Times are monotonic seconds.
+    `resolve` turns a path as a server would see it into the real one. `authenticator` tells clients' credentials from others; without it
+    every client is served. `server_secret` is what the guard proves itself with to the server. Times are monotonic seconds.
     """
 
-    def __init__(self, policy: Policy, *, server_name: str, nonce: str, key: bytes, resolve: Callable[[str], str]) -> None:
-        self.state = State(policy, server_name=server_name, nonce=nonce, resolve=resolve, sealer=lambda: Sealer(key))
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        server_name: str,
+        nonce: str,
+        key: bytes,
+        resolve: Callable[[str], str],
+        authenticator: Authenticator | None = None,
+        server_secret: str | None = None,
+    ) -> None:
+        self.state = State(
+            policy,
+            server_name=server_name,
+            nonce=nonce,
+            resolve=resolve,
+            sealer=lambda: Sealer(key),
+            authenticator=authenticator,
+        )
+        self._server_secret = server_secret
         self._out = Output()
+        self.pulse = authenticator.interval if authenticator is not None else None
+        """Seconds after which `tick` is due however quiet it is, or `None`."""
 
     # --- inputs ---------------------------------------------------------------------------------------------------------------
 
@@ -99,6 +123,8 @@ class Session:
                 self._client_message(message)
         except Exception as fault:  # noqa: BLE001 - a mistake of the guard's must cost a message, not open or end the session
             self._fault(_CLIENT, fault, None if id_ in self.state.by_client_id else id_, answer=isinstance(message, Request))
+        if self.state.newly_proved or self.state.lists_changed:
+            self._tell_of_identity()
         return self._out
 
     def from_server(self, frame: bytes | Oversized, now: float) -> Output:
@@ -130,6 +156,9 @@ class Session:
                 self._undecided(held, "nobody answered in time")
             elif now >= held.next_progress:
                 self._report_progress(held)
+        if self.state.authenticator is not None:
+            identity.review(self.state)
+            self._tell_of_identity()
         return self._out
 
     def next_deadline(self) -> float | None:
@@ -235,14 +264,21 @@ class Session:
             call = Call(message, state.next_wire_id(), exchange)
             state.calls[call.wire_id] = state.by_client_id[call.id] = call
             message.id = call.wire_id
-        line = answers.line(message, data="arguments")
+        secret = self._server_secret
+        if secret is not None and (
+            not isinstance(message, Request) or not (exchange.era == eras.MODERN or message.method == "initialize")
+        ):
+            secret = None
+        line = answers.line(message, data="arguments", secret=secret)
         if call is not None and call.params is not None and len(line) > KEPT:
             call.digest, call.params = rounds.digest(call.method, call.params), None
         self._out.to_server.append(line)
 
     def _refuse_client(self, exchange: Exchange, verdict: Refuse) -> None:
         message = exchange.message
-        self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.text)
+        self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.note)
+        if verdict.closes:
+            self._out.closes = "too many wrong or missing credentials"
         if not isinstance(message, Request):
             return
         if verdict.as_result:
@@ -264,9 +300,9 @@ class Session:
             self._note(_CLIENT, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending")
             return
         if response.result is not None:
-            refusal = self._check_client_result(pending, response.result)
+            refusal = identity.of_answer(state) or self._check_client_result(pending, response.result)
             if refusal is not None:
-                self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.text)
+                self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.note)
                 self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
                 return
         self._note(_CLIENT, "response", "forward", pending.method, response.id)
@@ -293,7 +329,7 @@ class Session:
             if verdict is None:
                 continue
             refusal = verdict if isinstance(verdict, Refuse) else Refuse(REFUSED, "gate", "refused")
-            self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.text)
+            self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.note)
             if isinstance(message, Request) and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
                 self._tell_server(Response(message.id, error=answers.refusal(refusal)))
             return
@@ -353,7 +389,7 @@ class Session:
         return None
 
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:
-        self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.text)
+        self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.note)
         self._answer(
             Response(call.id, error=answers.error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}"))
         )
@@ -380,12 +416,13 @@ class Session:
         self.state.held.pop(held.ask_id, None)
         if approved and self.state.now <= held.deadline:
             held.exchange.approved = True
-            # Paths may lead elsewhere than when the person was asked.
-            objection = arguments.from_client(held.exchange)
-            if objection is None:
-                self._forward_to_server(held.exchange)
-            elif isinstance(objection, Refuse):
-                self._refuse_client(held.exchange, objection)
+            # The caller may be nobody any more, and paths may lead elsewhere than when the person was asked.
+            for gate in (identity.still_may, scopes.from_client, arguments.from_client):
+                objection = gate(held.exchange)
+                if isinstance(objection, Refuse):
+                    self._refuse_client(held.exchange, objection)
+                    return
+            self._forward_to_server(held.exchange)
         else:
             self._undecided(held, "a person did not approve this call")
 
@@ -421,6 +458,29 @@ class Session:
         self.state.reported[held.token if held.token is not None else ""] = progress
         params = {"progressToken": held.token, "progress": progress, "message": "waiting for a person to approve this call"}
         self._out.to_client.append(strict_json.encode(Notification("notifications/progress", params).envelope()))
+
+    def _tell_of_identity(self) -> None:
+        """Record who has proved itself, and tell the client where what it may see has changed."""
+        state = self.state
+        for caller in state.newly_proved:
+            if caller is not NOBODY:
+                self._out.records.insert(0, _introduction(caller))
+        state.newly_proved = []
+        if not state.lists_changed:
+            return
+        state.lists_changed = False
+        for kind in ("tools", "prompts", "resources"):
+            if state.phase != READY and state.era != eras.MODERN:
+                break
+            if not state.policy.grants(kind):
+                continue
+            method = f"notifications/{kind}/list_changed"
+            if state.era != eras.MODERN:
+                self._tell_client(Notification(method, {}))
+                continue
+            for call in state.calls.values():
+                if call.method == "subscriptions/listen" and type(call.wants) is dict and call.wants.get(f"{kind}ListChanged"):
+                    self._tell_client(Notification(method, {"_meta": {eras.META_SUBSCRIPTION: call.id}}))
 
     # --- plumbing -------------------------------------------------------------------------------------------------------------
 
@@ -535,7 +595,7 @@ class Session:
             given = message.params.get("arguments")
             if given is not None:
                 entry["arguments"] = given
-        self._out.records.append(entry)
+        self._record(entry)
 
     def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: str) -> None:
         entry: dict[str, Any] = {"from": side, "kind": kind, "verdict": verdict}
@@ -545,4 +605,24 @@ class Session:
             entry["id"] = id_
         if more:
             entry |= more
+        self._record(entry)
+
+    def _record(self, entry: dict[str, Any]) -> None:
+        caller = self.state.caller
+        if caller is not None:
+            entry["client"] = caller.client
+            entry["token"] = caller.token
         self._out.records.append(entry)
+
+
+def _introduction(caller: Caller) -> dict[str, Any]:
+    """Return the record's entry for a caller that has proved itself."""
+    return {
+        "event": "identity",
+        "client": caller.client,
+        "client_id": caller.client_id,
+        "token": caller.token,
+        "via": caller.via,
+        "scopes": [sorted(granted) for granted in caller.grants],
+        "expires": caller.expires,
+    }

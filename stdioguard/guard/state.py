@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from stdioguard.guard.callers import Authenticator, Caller
     from stdioguard.guard.seal import Sealer
-    from stdioguard.policy.policy import Policy, ToolRule
+    from stdioguard.policy.policy import Policy, Rule
     from stdioguard.wire.messages import Message, Notification, Request, RequestId
 
 # The phases of a handshake session, in order. A 2026-07-28 pipe stays in NEW: it has no session.
@@ -23,8 +24,8 @@ READY = "ready"
 class Call:
     """A client's request that the server has been sent and has not answered: what its answer will be held against."""
 
-    __slots__ = ("approved", "capabilities", "cursor", "digest", "era", "id", "log_level", "method", "params", "task", "token",
-                 "wants", "wire_id")  # fmt: skip
+    __slots__ = ("approved", "caller", "capabilities", "cursor", "digest", "era", "id", "log_level", "method", "params", "task",
+                 "token", "wants", "wire_id")  # fmt: skip
 
     def __init__(self, message: Request, wire_id: int, exchange: Exchange) -> None:
         params = message.params
@@ -35,6 +36,7 @@ class Call:
         self.era = exchange.era
         self.capabilities = exchange.capabilities
         self.approved = exchange.approved
+        self.caller = exchange.caller
         self.digest = exchange.digest
         self.token: RequestId | None = meta.get("progressToken")
         self.log_level: bool = eras.META_LOG_LEVEL in meta
@@ -95,6 +97,7 @@ class State:
         nonce: str,
         resolve: Callable[[str], str],
         sealer: Callable[[], Sealer],
+        authenticator: Authenticator | None = None,
     ) -> None:
         self.policy = policy
         self.server_name = server_name
@@ -103,6 +106,15 @@ class State:
         self._make_sealer = sealer
         self._sealer: Sealer | None = None
         self.now = 0.0
+        self.authenticator = authenticator
+        """What checks credentials; `None` where identity is off."""
+        self.caller: Caller | None = None
+        """The client of this pipe, once it has proved itself, by its last good credential."""
+        self.newly_proved: list[Caller] = []
+        """Callers that the record does not tell of yet."""
+        self.lists_changed = False
+        self.failures = 0
+        """Wrong or missing credentials so far."""
 
         self.era: str | None = None
         self.phase = NEW
@@ -134,6 +146,16 @@ class State:
             self._sealer = self._make_sealer()
         return self._sealer
 
+    def proved(self, caller: Caller) -> None:
+        """Take note of whose session this is, and of what has changed about that."""
+        before = self.caller
+        self.caller = caller
+        if before is None or (before.token, before.expires, before.grants) != (caller.token, caller.expires, caller.grants):
+            self.newly_proved.append(caller)
+        if before is not None and before.grants != caller.grants:
+            # Each 2026-07-28 request is listed for by its own token; what changed there is the register.
+            self.lists_changed = self.lists_changed or self.era != eras.MODERN or before.token == caller.token
+
     def next_guard_id(self) -> str:
         """Return a new id for a request that the client gets. TypeScript servers count theirs from 0, so ours are strings."""
         self.last_guard_id += 1
@@ -162,7 +184,7 @@ class State:
 class Exchange:
     """One message on its way through the gates, with what earlier gates have found out about it."""
 
-    __slots__ = ("approved", "capabilities", "digest", "era", "message", "revision", "rule", "state")
+    __slots__ = ("approved", "caller", "capabilities", "digest", "era", "message", "revision", "rule", "state")
 
     def __init__(self, state: State, message: Message) -> None:
         self.state = state
@@ -170,6 +192,8 @@ class Exchange:
         self.era: str = state.era or eras.HANDSHAKE
         self.revision: str | None = state.revision
         self.capabilities: dict[str, Any] = state.client_capabilities
-        self.rule: ToolRule | None = None
+        self.rule: Rule | None = None
         self.digest: str | None = None
+        self.caller: Caller | None = None
+        """Whose message it is, once that is known; `None` where identity is off."""
         self.approved = False

@@ -17,6 +17,8 @@ INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 MISSING_CLIENT_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
+RESOURCE_NOT_FOUND = -32002
+"""Of the handshake revisions; 2026-07-28 has INVALID_PARAMS for it (server/resources#error-handling)."""
 
 
 class Refuse:
@@ -24,10 +26,11 @@ class Refuse:
 
     `rule` names what decided, in the words of the profile or of the protocol; `text` says why and what would allow it. `code` is
     one of the guard's; `protocol_code` the specification's for the same thing, where it has one that clients act on.
-    `as_result` marks a refused tool call: a model reads results, so it gets one with `isError`.
+    `as_result` marks a refused tool call: a model reads results, so it gets one with `isError`. `plain` marks what shall look like the
+    server's own answer. `note` is the reason for the record, where the client is not to have it. `closes` ends the session as well.
     """
 
-    __slots__ = ("as_result", "code", "data", "protocol_code", "rule", "text")
+    __slots__ = ("as_result", "closes", "code", "data", "note", "plain", "protocol_code", "rule", "text")
 
     def __init__(
         self,
@@ -38,6 +41,8 @@ class Refuse:
         as_result: bool = False,
         protocol_code: int | None = None,
         data: dict[str, Any] | None = None,
+        note: str | None = None,
+        plain: bool = False,
     ) -> None:
         self.code = code
         self.protocol_code = protocol_code or code
@@ -45,6 +50,9 @@ class Refuse:
         self.text = text
         self.as_result = as_result
         self.data = data or {}
+        self.note = note or text
+        self.plain = plain
+        self.closes = False
 
 
 class Reply:

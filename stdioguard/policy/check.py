@@ -12,14 +12,18 @@ import math
 import os
 import re
 import tomllib
-from typing import Any
+import urllib.parse
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import inspect
 
-from stdioguard.policy import environment, globs, hosts, variables
+from stdioguard.policy import environment, globs, hosts, times, variables
 from stdioguard.policy.errors import ProfileError
 from stdioguard.policy.model import FORMS, Profile, Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SMALLEST_MEMORY = 16 << 20
@@ -110,29 +114,66 @@ def _check(profile: Profile) -> None:
     server = profile.server
     if sum(value is not None for value in (server.npm, server.pypi, server.command)) > 1:
         raise _At(("server",), "npm, pypi and command exclude each other; keep one")
-    _check_rules(profile)
+    _check_patterns("tools", profile.tools.rules)
+    _check_patterns("prompts", profile.prompts.rules)
+    _check_patterns("resources", profile.resources.rules, uris=True)
+    _check_arguments(profile)
     _check_sandbox(profile)
+    _check_issuers(profile)
 
 
-def _check_rules(profile: Profile) -> None:
+def _check_arguments(profile: Profile) -> None:
     for pattern, rule in profile.tools.rules.items():
         at = ("tools", "rules", pattern)
-        wrong = globs.problem(pattern)
-        if wrong:
-            raise _At(at, f"bad pattern: {wrong}")
         for name, argument in rule.arguments.items():
             if any(isinstance(item, float) and not math.isfinite(item) for item in argument.one_of or []):
                 raise _At((*at, "arguments", name, "one_of"), "holds a number that JSON does not have")
             if argument.inside is None and argument.one_of is None:
                 raise _At((*at, "arguments", name), "says nothing; give inside or one_of, or remove it")
             _check_paths((*at, "arguments", name, "inside"), argument.inside or [])
-    wild = [pattern for pattern in profile.tools.rules if not globs.is_literal(pattern)]
+
+
+def _check_patterns(table: str, rules: Iterable[str], *, uris: bool = False) -> None:
+    for pattern in rules:
+        wrong = globs.problem(pattern, uris=uris)
+        if wrong:
+            raise _At((table, "rules", pattern), f"bad pattern: {wrong}")
+    wild = [pattern for pattern in rules if not globs.is_literal(pattern)]
     for one, other in itertools.combinations(wild, 2):
         if globs.specificity(one) == globs.specificity(other) and globs.can_both_match(one, other):
             raise _At(
-                ("tools", "rules", other),
-                f'ties with "{one}": some tool matches both and neither is more specific; make one longer, or name the tool',
+                (table, "rules", other),
+                f'ties with "{one}": something matches both and neither is more specific; make one longer, or write it out',
             )
+
+
+def _check_issuers(profile: Profile) -> None:
+    for name, issuer in profile.identity.issuers.items():
+        at = ("identity", "issuers", name)
+        sources = [key for key in ("jwks_url", "jwks_file", "key") if getattr(issuer, key) is not None]
+        if len(sources) != 1:
+            raise _At(at, f"give one of jwks_url, jwks_file and key, not {' and '.join(sources) or 'none'}")
+        if ("HS256" in issuer.algorithms) != (issuer.key is not None) or (
+            issuer.key is not None and issuer.algorithms != ["HS256"]
+        ):
+            raise _At((*at, "algorithms"), 'HS256 goes with key = "secret:NAME" and nothing else does: a public key is no secret')
+        if issuer.jwks_url is not None and not _is_safe_url(issuer.jwks_url):
+            raise _At(
+                (*at, "jwks_url"), f"{issuer.jwks_url!a}: an https:// URL, or http:// on this machine, without user and fragment"
+            )
+        if issuer.jwks_file is not None and not issuer.jwks_file.startswith("/"):
+            raise _At((*at, "jwks_file"), f"{issuer.jwks_file!a}: an absolute path")
+
+
+def _is_safe_url(text: str) -> bool:
+    try:
+        url = urllib.parse.urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return False
+    if not text.isascii() or not text.isprintable() or " " in text or not host or "@" in url.netloc or "#" in text:
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and host in ("127.0.0.1", "::1", "localhost"))
 
 
 def _check_sandbox(profile: Profile) -> None:
@@ -205,6 +246,8 @@ def _document(profile: Profile, text: str, file: str) -> dict[str, Any]:
     if profile.sandbox.seccomp is not None:
         beside = os.path.dirname(os.path.abspath(file))
         document["sandbox"]["seccomp"] = os.path.join(beside, profile.sandbox.seccomp)
+    for issuer in document["identity"]["issuers"].values():
+        issuer["grace"] = times.seconds(issuer["grace"])
     document["sandbox"]["network"] = [hosts.rule(entry).text for entry in profile.sandbox.network]
     return document
 

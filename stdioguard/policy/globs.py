@@ -1,4 +1,4 @@
-"""Patterns for tool names: literal characters, `*` for any run of characters, `?` for exactly one.
+"""Patterns for the names of tools and prompts and for URIs: literal characters, `*` for any run of characters, `?` for exactly one.
 
 No character classes, no escapes: a tool name has no character that would need them (SEP-986), and a pattern that reads the same
 to everybody is worth more than a powerful one. Matching is by exact code point and sees case.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 
 _VALID = re.compile(r"[A-Za-z0-9_.\-*?/:]{1,128}\Z")
+_VALID_FOR_URIS = re.compile(r"[!-~]{1,512}\Z")
 
 
-def problem(pattern: str) -> str | None:
-    """Return what is wrong with `pattern`, or `None`."""
+def problem(pattern: str, *, uris: bool = False) -> str | None:
+    """Return what is wrong with `pattern`, or `None`. Those for URIs may hold whatever a URI may."""
     if not pattern:
         return "a pattern may not be empty"
-    if not _VALID.match(pattern):
+    if uris and not _VALID_FOR_URIS.match(pattern):
+        return "a pattern for URIs holds printable ASCII without spaces, at most 512 characters"
+    if not uris and not _VALID.match(pattern):
         return "a pattern holds letters, digits, _ . - / : and the wildcards * and ? only, at most 128 characters"
     if "**" in pattern:
         return "a pattern holds * singly; ** means nothing here"

@@ -11,28 +11,33 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from stdioguard.policy import scopes
+
 FORMS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$": "letters, digits, _ . and - only, at most 64",
-    r"^[A-Za-z0-9_.\-]+(:[A-Za-z0-9_.\-*]+)*$": "a scope, such as files:read",
+    scopes.FORM: "a scope, such as files:read or files:*",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
     r"^[1-9][0-9]{0,11}[KMGT]?$": "a size in bytes, such as 512M",
     r"^(\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9_.\-]*|[0-9.]+/[0-9]{1,2}|\[[0-9A-Fa-f:.]+(/[0-9]{1,3})?\]):[0-9]{1,5}$": (
         "host and port, such as api.github.com:443, *.example.com:443, *:443, 127.0.0.1:8080, [::1]:8080 or 10.0.0.0/8:443"
     ),
     r"^secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$": "a reference such as secret:github, never the secret itself",
+    r"^[0-9]{1,6}[smhdw]$": "a time span, such as 30m, 12h or 90d",
 }
 """The forms that texts may have, in words for people."""
 
-_NAME, _SCOPE, _VARIABLE, _SIZE, _HOST, _SECRET = FORMS
+_NAME, _SCOPE, _VARIABLE, _SIZE, _HOST, _SECRET, _LIFETIME = FORMS
 
 Name = Annotated[str, Meta(pattern=_NAME)]
-Scope = Annotated[str, Meta(pattern=_SCOPE, max_length=128)]
+Scope = Annotated[str, Meta(pattern=_SCOPE, max_length=scopes.MAX_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 VariableName = Annotated[str, Meta(pattern=_VARIABLE, max_length=128)]
 Size = Annotated[str, Meta(pattern=_SIZE)]
 HostPort = Annotated[str, Meta(pattern=_HOST, max_length=260)]
 Secret = Annotated[str, Meta(pattern=_SECRET)]
 Action = Literal["allow", "confirm", "deny"]
+Algorithm = Literal["EdDSA", "ES256", "RS256", "HS256"]
+Lifetime = Annotated[str, Meta(pattern=_LIFETIME)]
 Risk = Literal["low", "normal", "high"]
 
 
@@ -108,6 +113,39 @@ class Tools(Strict):
     rules: dict[str, Rule] = field(default_factory=dict)
 
 
+class Entry(Strict):
+    """What happens with a prompt or resource whose name or URI matches the pattern."""
+
+    action: Literal["allow", "deny"] = "allow"
+    scopes: list[Scope] = field(default_factory=list)
+
+
+class Listed(Strict):
+    """Which prompts or resources there are, where their capability is on: the most specific matching rule decides."""
+
+    default: Literal["allow", "deny"] = "allow"
+    rules: dict[str, Entry] = field(default_factory=dict)
+
+
+class Issuer(Strict):
+    """Whose tokens are accepted beside those of this machine: the keys, and which claim holds the scopes."""
+
+    jwks_url: Text | None = None
+    jwks_file: Text | None = None
+    key: Secret | None = None
+    algorithms: Annotated[list[Algorithm], Meta(min_length=1)] = field(default_factory=lambda: ["EdDSA", "ES256", "RS256"])
+    audience: Text | None = None
+    scope_claim: Literal["scope", "scp", "permissions", "roles"] = "scope"
+    client_claim: Literal["client_id", "azp", "sub"] = "sub"
+    grace: Lifetime = "24h"
+
+
+class Identity(Strict):
+    """Issuers of tokens, by the exact text of their `iss` claim."""
+
+    issuers: dict[Text, Issuer] = field(default_factory=dict)
+
+
 class Profile(Strict):
     """A profile: everything that one server is granted."""
 
@@ -119,6 +157,9 @@ class Profile(Strict):
     sandbox: Sandbox = field(default_factory=Sandbox)
     capabilities: Capabilities = field(default_factory=Capabilities)
     tools: Tools = field(default_factory=Tools)
+    prompts: Listed = field(default_factory=Listed)
+    resources: Listed = field(default_factory=Listed)
+    identity: Identity = field(default_factory=Identity)
     roles: dict[Name, list[Scope]] = field(default_factory=dict)
 
 

@@ -18,8 +18,8 @@ CONFIRM = "confirm"
 DENY = "deny"
 
 
-class ToolRule:
-    """What the profile says of one tool: `action`, and what goes with it. `origin` is the line that said so, as TOML."""
+class Rule:
+    """What the profile says of a tool, prompt or resource: `action`, and what goes with it. `origin` is the line that said so, as TOML."""
 
     __slots__ = ("action", "arguments", "origin", "risk", "scopes")
 
@@ -38,11 +38,55 @@ class ToolRule:
         self.arguments = arguments or {}
 
 
+class Rules:
+    """The rules of one table, `tools`, `prompts` or `resources`: the most specific that matches decides, else the table's default."""
+
+    def __init__(self, table: str, document: dict[str, Any]) -> None:
+        default: str = document["default"]
+        self.default = Rule(default, f'{table}.default = "{default}"')
+        self._exact: dict[str, Rule] = {}
+        self._patterns: list[tuple[str, Rule]] = []
+        for pattern, said in document["rules"].items():
+            rule = Rule(
+                said["action"],
+                f'{table}.rules."{pattern}"',
+                said.get("risk", "normal"),
+                tuple(said["scopes"]),
+                said.get("arguments"),
+            )
+            if globs.is_literal(pattern):
+                self._exact[pattern] = rule
+            else:
+                self._patterns.append((pattern, rule))
+        self._patterns.sort(key=lambda row: globs.specificity(row[0]), reverse=True)
+        self._compiled: list[tuple[re.Pattern[str], Rule]] | None = None
+        self._known: dict[str, Rule] = {}
+
+    def rule_for(self, name: str) -> Rule:
+        """Return the most specific rule that matches, or the default."""
+        rule = self._exact.get(name) or self._known.get(name)
+        if rule is None:
+            if self._compiled is None:
+                self._compiled = [(globs.compiled(pattern), rule) for pattern, rule in self._patterns]
+            rule = next((rule for pattern, rule in self._compiled if pattern.fullmatch(name)), self.default)
+            if len(self._known) < 1024:
+                self._known[name] = rule
+        return rule
+
+    def all(self) -> list[Rule]:
+        """Return every rule, the default among them."""
+        return [self.default, *self._exact.values(), *(rule for _, rule in self._patterns)]
+
+    def __bool__(self) -> bool:
+        """Tell whether anything but an open door is said."""
+        return bool(self._exact or self._patterns or self.default.action == DENY)
+
+
 class Policy:
     """One profile's decisions.
 
     `document` is the compiled profile: `name`, `description`, `source` (file), `digest` (hex SHA-256 of the source), and the tables
-    `server`, `handshake`, `sandbox`, `capabilities`, `tools` and `roles` with every default filled in.
+    `server`, `handshake`, `sandbox`, `capabilities`, `tools`, `prompts`, `resources`, `identity` and `roles` with every default filled in.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -53,30 +97,15 @@ class Policy:
         self.capabilities: dict[str, bool] = document["capabilities"]
         self.sandbox: dict[str, Any] = document["sandbox"]
         self.handshake: dict[str, Any] = document["handshake"]
-        default: str = document["tools"]["default"]
-        self.default_rule = ToolRule(default, f'tools.default = "{default}"')
-        self._exact: dict[str, ToolRule] = {}
-        self._patterns: list[tuple[str, ToolRule]] = []
-        for pattern, rule in document["tools"]["rules"].items():
-            entry = ToolRule(rule["action"], f'tools.rules."{pattern}"', rule["risk"], tuple(rule["scopes"]), rule["arguments"])
-            if globs.is_literal(pattern):
-                self._exact[pattern] = entry
-            else:
-                self._patterns.append((pattern, entry))
-        self._patterns.sort(key=lambda row: globs.specificity(row[0]), reverse=True)
-        self._compiled: list[tuple[re.Pattern[str], ToolRule]] | None = None
-        self._known: dict[str, ToolRule] = {}
+        self.issuers: dict[str, dict[str, Any]] = document["identity"]["issuers"]
+        self.roles: dict[str, list[str]] = document["roles"]
+        self.tools = Rules("tools", document["tools"])
+        self.prompts = Rules("prompts", document["prompts"])
+        self.resources = Rules("resources", document["resources"])
 
-    def rule_for(self, tool: str) -> ToolRule:
-        """Return the most specific rule that matches the tool's name, or the default."""
-        rule = self._exact.get(tool) or self._known.get(tool)
-        if rule is None:
-            if self._compiled is None:
-                self._compiled = [(globs.compiled(pattern), rule) for pattern, rule in self._patterns]
-            rule = next((rule for pattern, rule in self._compiled if pattern.fullmatch(tool)), self.default_rule)
-            if len(self._known) < 1024:
-                self._known[tool] = rule
-        return rule
+    def rule_for(self, tool: str) -> Rule:
+        """Return the rule for a tool."""
+        return self.tools.rule_for(tool)
 
     def grants(self, capability: str) -> bool:
         """Tell whether the profile grants an MCP capability; `tools` and the empty name always are."""
@@ -85,6 +114,6 @@ class Policy:
     def path_lists(self) -> list[list[str]]:
         """Return every list of the profile that holds paths with variables, to be expanded in place at launch."""
         lists = [self.sandbox["read"], self.sandbox["write"], self.sandbox["deny"], self.sandbox["sockets"]]
-        for rule in (self.default_rule, *self._exact.values(), *(rule for _, rule in self._patterns)):
+        for rule in self.tools.all():
             lists += [constraint["inside"] for constraint in rule.arguments.values() if constraint.get("inside")]
         return lists

@@ -10,11 +10,13 @@ from stdioguard.guard.gates import (
     arguments,
     capabilities,
     consent,
+    identity,
     lifecycle,
     limits,
     methods,
     ownership,
     rounds,
+    scopes,
     shapes,
     tasks,
     tools,
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     ResultGate = Callable[[State, Call, dict[str, Any]], Refuse | None]
 
 _CALL = frozenset({"tools/call"})
-_LIST = frozenset({"tools/list"})
+_SCOPED = frozenset({"tools/call", "prompts/get", "completion/complete",
+                     "resources/read", "resources/subscribe", "resources/unsubscribe"})  # fmt: skip
+_LISTS = frozenset({"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 _OPENING = frozenset({"initialize", "server/discover"})
 _ROUNDS = eras.INPUT_REQUIRED_METHODS
 _TASKS = frozenset({"tools/call", "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
@@ -49,8 +53,10 @@ _OWNED = frozenset(
 FROM_CLIENT: tuple[tuple[Gate, frozenset[str] | None], ...] = (
     (limits.from_client, None),
     (lifecycle.from_client, None),
+    (identity.from_client, None),
     (methods.from_client, None),
     (capabilities.from_client, None),
+    (scopes.from_client, _SCOPED),
     (tools.from_client, _CALL),
     (arguments.from_client, _CALL),
     (tasks.from_client, _TASKS),
@@ -63,8 +69,10 @@ FROM_CLIENT: tuple[tuple[Gate, frozenset[str] | None], ...] = (
 FROM_SERVER: tuple[tuple[Gate, frozenset[str] | None], ...] = (
     (limits.from_server, None),
     (lifecycle.from_server, None),
+    (identity.from_server, None),
     (methods.from_server, None),
     (capabilities.from_server, None),
+    (scopes.from_server, frozenset({"notifications/resources/updated"})),
     (tasks.from_server, _TASKS),
     (rounds.from_server, frozenset({"notifications/tasks"})),
     (ownership.from_server, _OWNED),
@@ -73,8 +81,10 @@ FROM_SERVER: tuple[tuple[Gate, frozenset[str] | None], ...] = (
 
 RESULTS: tuple[tuple[ResultGate, frozenset[str] | None], ...] = (
     (shapes.result, None),
+    (identity.result, None),
     (capabilities.result, _OPENING),
-    (tools.result, _LIST),
+    (scopes.result, _LISTS),
+    (tools.result, frozenset({"tools/list"})),
     (rounds.result, None),
     (ownership.result, _OWNED),
     (tasks.result, frozenset({"tasks/list"})),

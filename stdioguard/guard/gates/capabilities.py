@@ -130,5 +130,10 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     imitation = eras.imitation(members["capabilities"])
     if imitation is not None:
         return Refuse(MALFORMED, "wire.imitation", f"key {imitation!a:.80} imitates one of the protocol's")
-    members["capabilities"] = _narrowed(members["capabilities"], _OF_SERVERS, state)
+    members["capabilities"] = kept = _narrowed(members["capabilities"], _OF_SERVERS, state)
+    if state.authenticator is not None:
+        # A change of scopes is one of what there is, whether or not the server's own lists ever change.
+        for name in ("tools", "prompts", "resources"):
+            if type(kept.get(name)) is dict:
+                kept[name] = {**kept[name], "listChanged": True}
     return None
