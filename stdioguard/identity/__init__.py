@@ -1,0 +1,1 @@
+"""Clients, their secrets and tokens, and what these grant."""
