@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 
 from stdioguard.guard import answers, gates
+from stdioguard.guard.callers import NOBODY
 from stdioguard.guard.gates import arguments, consent, identity, lifecycle, limits, roots, rounds, scopes, shapes, tasks
 from stdioguard.guard.seal import Sealer
-from stdioguard.guard.callers import NOBODY
 from stdioguard.guard.state import INITIALIZING, READY, Call, Exchange, Held, ServerCall, State
 from stdioguard.guard.verdicts import (
     INTERNAL_ERROR,
