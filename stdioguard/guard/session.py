@@ -145,6 +145,8 @@ class Session:
             if call is not None:
                 self.state.forget(call)
             self._fault(_SERVER, fault, call.id if call is not None else None, answer=call is not None)
+        if self.state.newly_proved or self.state.lists_changed:
+            self._tell_of_identity()
         return self._out
 
     def tick(self, now: float) -> Output:

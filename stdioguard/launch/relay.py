@@ -103,6 +103,8 @@ class Relay:
         self._child: Child | None = None
         self._tree = Tree()
         self._status: int | None = None
+        self._pulse = None if session.pulse is None else session.pulse * 1000
+        """Milliseconds after which the session wants to look around, however quiet it is."""
         self._to_client = Outbox(1)
         self._to_server: Outbox | None = None
         self._client_frames = FrameReader()
@@ -161,7 +163,10 @@ class Relay:
                 if self._is_over():
                     return
             self._watch(poll, watched)
-            for descriptor, event in poll.poll(None if quiet else self._timeout()):
+            ready = poll.poll(self._pulse if quiet else self._timeout())
+            if not ready and self._pulse is not None:
+                self._apply([self._session.tick(time.monotonic())])
+            for descriptor, event in ready:
                 if descriptor == wake:
                     _drain(wake)
                     self._collect()
@@ -255,8 +260,8 @@ class Relay:
             deadlines.append(session_deadline)
         deadlines += [moment for moment in (self._stopping, self._linger, self._orphaned) if moment is not None]
         if not deadlines:
-            return None
-        return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1
+            return self._pulse
+        return min(max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1, self._pulse or float("inf"))
 
     def _keep_time(self) -> None:
         now = time.monotonic()
@@ -348,8 +353,9 @@ class Relay:
         """Write the records, then send the lines: no record, no message."""
         if len(outputs) == 1:
             output = outputs[0]
-            records, to_client, to_server = output.records, output.to_client, output.to_server
+            records, to_client, to_server, closes = output.records, output.to_client, output.to_server, output.closes
         else:
+            closes = next((output.closes for output in outputs if output.closes is not None), None)
             records = [entry for output in outputs for entry in output.records]
             to_client = [line for output in outputs for line in output.to_client]
             to_server = [line for output in outputs for line in output.to_server]
@@ -369,6 +375,8 @@ class Relay:
                     self._fail("the server asks and does not read the answers")
         if to_client:
             self._to_client.send(to_client)
+        if closes is not None and self.failure is None:
+            self._fail(closes)
 
     def _spawn(self) -> bool:
         try:

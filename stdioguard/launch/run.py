@@ -11,7 +11,7 @@ import time
 
 from stdioguard import __version__
 from stdioguard.guard.session import Session
-from stdioguard.launch import child, environment
+from stdioguard.launch import child, environment, identity
 from stdioguard.launch.errors import CONFIGURATION, REFUSED, LaunchError
 from stdioguard.launch.relay import Relay
 from stdioguard.ledger import redact
@@ -50,6 +50,10 @@ def run(options: Options) -> int:
     """Run one guarded session and return the exit code. Every refusal is one line on stderr."""
     try:
         return _run(options)
+    except identity.NotAuthenticated as error:
+        _say(str(error))
+        identity.answer_refusals()
+        return error.code
     except LaunchError as error:
         _say(str(error))
         return error.code
@@ -70,10 +74,9 @@ def run(options: Options) -> int:
 def _run(options: Options) -> int:
     _hold_standard_descriptors()
     own = dict(os.environ)
-    own.pop("STDIOGUARD_TOKEN", None)
+    token = identity.take_token(own)
     umask = os.umask(0o077)
     policy = load.load(options.profile)
-    _check_identity(options, policy)
     name = options.server or (policy.name if options.profile != "default" else os.path.basename(options.command[0]))
     server_environment = environment.for_server(policy, own)
     resolved = permissions.resolve(options.command, server_environment["PATH"], os.getcwd(), environment=own)
@@ -82,16 +85,34 @@ def _run(options: Options) -> int:
         resolved.checker.located(policy.sandbox["seccomp"], "the profile's system-call filter")
     for kind in ("config", "state", "cache"):
         resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
+    authenticator = identity.authenticator(
+        policy, name, only=options.client, token_file=options.token_file, token=token, checker=resolved.checker
+    )
+    server_secret = os.urandom(32).hex() if policy.handshake["server"] else None
+    if server_secret is not None:
+        server_environment[identity.SERVER_VARIABLE] = server_secret
     plan = _make_plan(policy, resolved, options, name, server_environment, own)
     record = _open_record(policy, options, name, resolved.program)
-    session = Session(policy, server_name=name, nonce=os.urandom(5).hex(), key=os.urandom(32), resolve=os.path.realpath)
+    session = Session(
+        policy,
+        server_name=name,
+        nonce=os.urandom(5).hex(),
+        key=os.urandom(32),
+        resolve=os.path.realpath,
+        authenticator=authenticator,
+        server_secret=server_secret,
+    )
     child.prepare()
-    relay = Relay(session, record, lambda: _start(plan, umask, record), name)
+    kept = authenticator.folders() if authenticator is not None else []
+    relay = Relay(session, record, lambda: _start(plan, umask, record, kept), name)
     # Everything up to here lives as long as the session: the collector need not look at it, and the child shares its pages.
     gc.freeze()
     gc.enable()
     status = relay.run()
     code = _exit_code(relay, status)
+    if code == 0 and session.state.failures and session.state.caller is None:
+        _say(f'not authenticated: no client has proved itself to the server "{name}"; see stdioguard client list')
+        code = REFUSED
     if relay.left_behind:
         _say(f"processes of the server could not be ended: {', '.join(map(str, relay.left_behind))}; end them by hand")
     _close(record, code, relay.left_behind)
@@ -108,7 +129,8 @@ def _make_plan(
     own: dict[str, str],
 ) -> Plan:
     try:
-        plan = make_plan(policy, resolved, options.command, name, server_environment, own=own)
+        hidden = [os.path.realpath(options.token_file)] if options.token_file is not None else []
+        plan = make_plan(policy, resolved, options.command, name, server_environment, own=own, hidden=hidden)
     except OSError as error:
         why = f"{error.filename or ''} {error.strerror or error}"
         raise LaunchError(REFUSED, f"the server's private folders cannot be made, so it may not run: {why}") from None
@@ -116,8 +138,8 @@ def _make_plan(
     return plan
 
 
-def _start(plan: Plan, umask: int, record: Record) -> child.Child:
-    """Start the server, record what is in force, and give up what the guard needs no longer."""
+def _start(plan: Plan, umask: int, record: Record, kept: list[str]) -> child.Child:
+    """Start the server, record what is in force, and give up what the guard needs no longer: of folders to write in, it keeps `kept`."""
     started = child.start(plan, umask)
     states = started.states
     record.write(
@@ -134,7 +156,7 @@ def _start(plan: Plan, umask: int, record: Record) -> child.Child:
     weaker = [f"{name} {state} ({how})" for name, (state, how) in states.items() if state != ENFORCED]
     if weaker:
         _say(f"sandbox: {'; '.join(weaker)}")
-    child.confine_guard([os.path.dirname(record.path), os.path.dirname(plan.tmp)])
+    child.confine_guard([os.path.dirname(record.path), os.path.dirname(plan.tmp), *kept])
     return started
 
 
@@ -158,18 +180,6 @@ def _hold_standard_descriptors() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-
-
-def _check_identity(options: Options, policy: Policy) -> None:
-    """Refuse what asks for a proof of identity: this version has none to give or to take, and silence would be a promise."""
-    for asked, what in (
-        (options.client is not None, "--client"),
-        (options.token_file is not None, "--token-file"),
-        (policy.handshake["client"] == "required", f'[handshake] client = "required" in {policy.source}'),
-        (policy.handshake["server"], f"[handshake] server = true in {policy.source}"),
-    ):
-        if asked:
-            raise LaunchError(REFUSED, f"{what}: client identity cannot be checked in this version; remove it to run without")
 
 
 def _open_record(policy: Policy, options: Options, name: str, program: str) -> Record:

@@ -52,6 +52,15 @@ def check_links(links: Mapping[str, str], writable: Sequence[str]) -> None:
             )
 
 
+def hidden(plan: Plan, files: Sequence[str]) -> list[str]:
+    """Return those of `files`, canonical paths, that a grant would show. Raises `GrantRefused` for one among the runtime's own files."""
+    for file in files:
+        folder = next((folder for folder in plan.runtime if _is_below(file, folder)), None)
+        if folder is not None:
+            raise GrantRefused(f"{file} is in {folder}, which the server needs to run; keep it elsewhere")
+    return [file for file in files if any(_is_below(file, folder) for folder in (*plan.read, *plan.write))]
+
+
 def check(plan: Plan, *, home: str, own: Sequence[str]) -> None:
     """Refuse the grants of `plan.read` and `plan.write` that give more than they say. Raises `GrantRefused`.
 

@@ -15,7 +15,7 @@ from stdioguard.sandbox.network.environment import proxy_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stdioguard.policy.policy import Policy
     from stdioguard.sandbox.permissions import Resolved
@@ -114,12 +114,20 @@ class Plan:
 
 
 def make(
-    policy: Policy, resolved: Resolved, command: list[str], name: str, environment: dict[str, str], *, own: Mapping[str, str]
+    policy: Policy,
+    resolved: Resolved,
+    command: list[str],
+    name: str,
+    environment: dict[str, str],
+    *,
+    own: Mapping[str, str],
+    hidden: Sequence[str] = (),
 ) -> Plan:
     """Return the plan of one launch: the profile's grants with this machine's paths in them, and what the command itself needs.
 
-    `environment` is the server's and is completed, `own` the guard's. Raises `GrantRefused`, `PermissionRefused` where another user could
-    change the server's code, and `OSError` where a private folder cannot be made.
+    `environment` is the server's and is completed, `own` the guard's; `hidden` are files that it may not read whatever it is granted.
+    Raises `GrantRefused`, `PermissionRefused` where another user could change the server's code, and `OSError` where a private folder
+    cannot be made.
     """
     plan = Plan()
     home, cwd = os.path.realpath(os.path.expanduser("~")), os.getcwd()
@@ -148,6 +156,7 @@ def make(
             raise grants.GrantRefused(f"[sandbox] deny {pattern!a} in {policy.source}: {wrong}")
     grants.check(plan, home=home, own=places_of_ours)
     plan.runtime = [entry.path for entry in needed.entries]
+    plan.deny = [*plan.deny, *grants.hidden(plan, hidden)]
     for path in variables.own_arguments(command):
         named |= grants.links_on(os.path.join(cwd, path.partition("=")[2] if path.startswith("-") else path))
     grants.check_links(named, plan.write)

@@ -178,6 +178,8 @@ def _become_init(setup: Setup, descriptors: list[int], mapped: tuple[int, int] |
         os.setsid()
         default_signals()
         os.umask(0o022)
+        # A guard that holds a client's token allows no dump of itself, and then its children do not own their files in /proc.
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
         if setup.isolated:
             step = NAMESPACES
             namespaces.settle(mapped)
