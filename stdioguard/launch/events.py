@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 4096
 """Bytes of a line: what a pipe takes whole (pipe(7), PIPE_BUF)."""
+_KINDS = ("sandbox", "network", "network-proxy")
 MOST = 10_000
 """Events of one session that are recorded; what tells more than that has failed to bound itself."""
 
@@ -39,6 +40,6 @@ def _entry(line: bytes) -> dict[str, Any]:
         entry = json.loads(line)
     except ValueError:
         entry = None
-    if type(entry) is dict and type(entry.get("event")) is str and not entry.keys() & {"seq", "time", "kind"}:
+    if type(entry) is dict and entry.get("event") in _KINDS and not entry.keys() & {"seq", "time", "kind"}:
         return {key: value for key, value in entry.items() if type(value) in (str, int, bool)}
     return {"event": "sandbox", "detail": "an event that cannot be read"}

@@ -55,7 +55,7 @@ def authenticator(
     given = only is not None or token_file is not None
     if said == "off" and not given:
         return None
-    if said is None and not given and token is None and not policy.issuers and not _is_registered(server):
+    if said is None and not given and not policy.issuers and not _is_registered(server):
         return None
     from stdioguard.identity.authenticator import Authenticator  # noqa: PLC0415 - where clients are told apart
 

@@ -26,7 +26,7 @@ _MOST_REPORTS = 1000
 _LONGEST = (1024, 200)
 """Characters of a path that are told, if its line is below PIPE_BUF then: such a line is written as a whole or not at all (pipe(7))."""
 _PIPE_BUF = 4096
-_PROBES = ("/.stdioguard-canary", "/.stdioguard-canary.sock")
+_PROBES = ("/.stdioguard-canary", "/.stdioguard-canary.sock", "/.stdioguard-probe")
 
 _NAMES = {number: name for name, number in trapped.NUMBERS[_MACHINE].items()}
 _BY_NAME: dict[str, Callable[[Broker, Call], int | None]] = {
