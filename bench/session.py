@@ -75,6 +75,7 @@ from bench.client import Client, ContestantError, deadline, small_text
 from bench.contestants import BENCH_SERVER, HERE, NAMES, contestants, real_servers
 from bench.report import HUGE, LARGE, MEMORY, PIPELINED, SIZES, SMALL, SMALL_ALL_CORES, Results, render
 from bench.server import text_of
+from stdioguard.identity import clients, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -257,7 +258,18 @@ def one_core() -> Iterator[None]:
 def _environment(home: str) -> dict[str, str]:
     """Return our environment without what changes how Python starts; the guard gets a private home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STDIOGUARD_"))}
-    return kept | {"STDIOGUARD_HOME": home, "FASTMCP_CHECK_FOR_UPDATES": "off"}
+    return kept | {"STDIOGUARD_HOME": home, "STDIOGUARD_TOKEN": _client(home), "FASTMCP_CHECK_FOR_UPDATES": "off"}
+
+
+def _client(home: str) -> str:
+    """Register a client with the scopes of `bench.toml`, for everything is to be on, and return its secret."""
+    os.environ["STDIOGUARD_HOME"] = home
+    client = clients.Client("bench")
+    client.scopes = ["bench:small", "bench:large"]
+    secret = credentials.mint(client.name)
+    client.secrets = [credentials.hashed(secret)]
+    clients.write(client)
+    return secret
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

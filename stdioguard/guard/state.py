@@ -149,6 +149,8 @@ class State:
     def proved(self, caller: Caller) -> None:
         """Take note of whose session this is, and of what has changed about that."""
         before = self.caller
+        if before is caller:
+            return
         self.caller = caller
         if before is None or (before.token, before.expires, before.grants) != (caller.token, caller.expires, caller.grants):
             self.newly_proved.append(caller)

@@ -53,6 +53,7 @@ class Authenticator:
 
     `roles` are those of the profile, `issuers` its `[identity.issuers]`. `only` is the one client that may be accepted. `read_launch`
     returns the launch's credential and a value that changes with where it came from, `None` where there is none any more.
+    `ask_for_keys` has issuers' keys fetched, some time.
     """
 
     interval = 0.5
@@ -66,6 +67,7 @@ class Authenticator:
         issuers: dict[str, dict[str, Any]],
         only: str | None = None,
         read_launch: Callable[[object], tuple[str, object] | None] | None = None,
+        ask_for_keys: Callable[[], None] | None = None,
         wait: Callable[[], None] = throttle.failed,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -75,6 +77,7 @@ class Authenticator:
         self._issuers = issuers
         self._only = only
         self._read_launch = read_launch
+        self._ask_for_keys = ask_for_keys
         self._wait = wait
         self._clock = clock
         self._verifier: Verifier | None = None
@@ -206,6 +209,8 @@ class Authenticator:
         except tokens.Untimely as error:
             raise _Wrong(str(error), attack=False) from None
         except tokens.TokenError as error:
+            if self._ask_for_keys is not None:
+                self._ask_for_keys()  # perhaps for a key that is new; then it is good the next time
             raise _Wrong(str(error)) from None
         if self._is_token_revoked(verified):
             raise _Wrong(f"token {verified.jti} was revoked", attack=False)

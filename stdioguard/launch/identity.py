@@ -8,6 +8,7 @@ import sys
 import time
 
 from stdioguard.launch.errors import REFUSED, LaunchError
+from stdioguard.policy import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def authenticator(
         return None
     from stdioguard.identity.authenticator import Authenticator  # noqa: PLC0415 - where clients are told apart
 
+    ask = None
+    if policy.issuers:
+        from stdioguard.launch import keys  # noqa: PLC0415 - where tokens of others are accepted
+
+        ask = keys.KeyKeeper(policy.issuers).ask if keys.wanted(policy.issuers) else None
     found = Authenticator(
         server,
         required=given or said != "optional",
@@ -66,6 +72,7 @@ def authenticator(
         issuers=policy.issuers,
         only=only,
         read_launch=_reader(token_file, token, checker),
+        ask_for_keys=ask,
     )
     why = found.admit()
     if why:
@@ -78,14 +85,19 @@ def authenticator(
 
 
 def _is_registered(server: str) -> bool:
-    """Tell whether some client, revoked ones too, is registered for the server. A register that cannot be read is one with clients."""
-    from stdioguard.policy import places  # noqa: PLC0415 - loaded already
+    """Tell whether some client, revoked ones too, is registered for the server.
 
+    A register that cannot be read, or that others could have changed, is one with clients: who removes them must not open the door.
+    """
+    folder = os.path.join(places.directory("config"), "clients")
     try:
-        entries = os.listdir(os.path.join(places.directory("config"), "clients"))
+        entries = os.listdir(folder)
+        status = os.lstat(folder)
     except FileNotFoundError:
         return False
     except OSError:
+        return True
+    if status.st_uid != os.geteuid() or status.st_mode & 0o170022 != 0o040000:
         return True
     if not any(entry.endswith(".json") for entry in entries):
         return False

@@ -43,6 +43,14 @@ def confine(writable: Sequence[str]) -> None:
     _confine(rules, _NEVER[kernel.MACHINE] + _SOCKETS[kernel.MACHINE])
 
 
+def confine_fetcher(writable: Sequence[str]) -> None:
+    """Confine the process that fetches keys for good: it has the network, and changes files below `writable` only. Raises `OSError`."""
+    rules = landlock.Ruleset(landlock.ability(), files=landlock.CHANGES, scopes=landlock.SCOPE_SIGNAL)
+    for path in writable:
+        rules.allow(path, landlock.CHANGES)
+    _confine(rules, _NEVER[kernel.MACHINE])
+
+
 def confine_proxy() -> None:
     """Confine the proxy for good. Raises `OSError`."""
     from stdioguard.sandbox.network.proxy import resolver_files  # noqa: PLC0415 - loaded in that process alone

@@ -1,0 +1,106 @@
+"""The process that fetches other issuers' keys: the guard has no network once the server runs, and this one writes nothing but its cache.
+
+It is made before the session, where the profile names an issuer with a URL. It fetches what is stale at once, every few minutes, and
+when it is asked to because a token names a key that nobody has; how often at most is the key set's own rule.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+from stdioguard.policy import places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from stdioguard.identity.issuers import KeySet
+
+_EVERY = 300.0
+_FIRST_ROUND = 8.0
+"""Seconds that a launch waits for keys: a little more than one fetch may take. Tokens that need others are refused meanwhile."""
+
+
+class KeyKeeper:
+    """The guard's end: asks, and takes the process along when it ends."""
+
+    def __init__(self, issuers: dict[str, dict[str, Any]]) -> None:
+        answered, done = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+        held, self._leash = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+        if os.fork() == 0:
+            _keep(issuers, held, done)
+        os.close(held)
+        os.close(done)
+        os.set_blocking(self._leash, False)
+        select.select([answered], [], [], _FIRST_ROUND)
+        os.close(answered)
+
+    def ask(self) -> None:
+        """Have keys that are not there fetched. Nothing is waited for."""
+        try:
+            os.write(self._leash, b"?")
+        except OSError:
+            pass  # asked often enough, or it is gone: tokens of new keys stay refused
+
+
+def wanted(issuers: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether there is anything to fetch."""
+    return any(settings["jwks_url"] is not None for settings in issuers.values())
+
+
+def _keep(issuers: dict[str, dict[str, Any]], held: int, done: int) -> NoReturn:
+    """Be the process. Never returns; ends with the guard, whose end of `held` is then closed."""
+    try:
+        _become_own_process(held, done)
+        from stdioguard.identity.issuers import KeySet  # noqa: PLC0415 - the network, in this process alone
+
+        sets = [KeySet(name, settings) for name, settings in issuers.items() if settings["jwks_url"] is not None]
+        folder = places.private_directory(os.path.join(places.private_directory(places.directory("cache")), "jwks"))
+        if sys.platform == "linux":
+            from stdioguard.sandbox.linux import guard  # noqa: PLC0415 - Linux alone
+
+            guard.confine_fetcher([folder])
+        _round(sets)
+        os.write(done, b"1")
+        os.close(done)
+        while True:
+            if select.select([held], [], [], _EVERY)[0] and not os.read(held, 512):
+                break
+            _round(sets)
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into a second copy of the guard
+        os.write(2, f"stdioguard: the process that fetches keys ended: {error}\n".encode("ascii", "backslashreplace"))
+    finally:
+        os._exit(0)
+
+
+def _round(sets: list[KeySet]) -> None:
+    for keys in sets:
+        now = time.time()
+        if not keys.is_stale(now):
+            continue
+        try:
+            keys.fetch(now)
+        except (OSError, ValueError) as error:
+            text = f"stdioguard: keys of {keys.issuer} cannot be fetched: {error}\n"
+            os.write(2, text.encode("ascii", "backslashreplace"))
+
+
+def _become_own_process(*kept: int) -> None:
+    """Let go of what is the guard's: its stdin and stdout above all, whose ends the client and the guard wait for."""
+    from stdioguard.sandbox.signals import default_signals  # noqa: PLC0415 - in this process alone
+
+    default_signals()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; this process ends with the guard
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    lowest = 3
+    for descriptor in sorted(kept):
+        os.closerange(lowest, descriptor)
+        lowest = descriptor + 1
+    os.closerange(lowest, (1 << 31) - 1 if sys.platform == "linux" else 4096)
