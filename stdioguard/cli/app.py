@@ -8,7 +8,7 @@ import sys
 import click
 
 from stdioguard import __version__
-from stdioguard.cli import profile
+from stdioguard.cli import client, profile, token
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy.errors import ProfileError
 
@@ -49,6 +49,8 @@ def doctor(format_: str) -> None:
 
 
 app.add_command(profile.group)
+app.add_command(client.group)
+app.add_command(token.group)
 
 
 def _give_up_stdout() -> None:
