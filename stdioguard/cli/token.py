@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import sys
@@ -242,7 +241,7 @@ def _named(credential: str, issuer: str | None) -> tuple[str, str, float | None]
         raise click.ClickException(plain(f"this is no token: {error}")) from None
     found, jti = claims.get("iss"), claims.get("jti", "")
     if "jti" not in claims and found != tokens.ISSUER:
-        jti = f"sha256:{hashlib.sha256(credential.rpartition('.')[0].encode()).hexdigest()}"  # as `tokens` names it
+        jti = tokens.derived_id(credential)
     if not isinstance(found, str) or not isinstance(jti, str) or not found or not jti:
         raise click.ClickException("the token has no issuer or no jti, so it cannot be revoked; revoke its client")
     if issuer is not None and found != issuer:

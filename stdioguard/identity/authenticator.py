@@ -86,7 +86,7 @@ class Authenticator:
         self._launched: Caller | None = None
         self._launch_from: object = None
         self._launch_seen = float("-inf")
-        self._token_seen: dict[str, tuple[float, bool]] = {}
+        self._token_seen: dict[tuple[str, str], tuple[float, bool]] = {}
 
     # --- what the core asks -----------------------------------------------------------------------------------------------------
 
@@ -311,18 +311,19 @@ class Authenticator:
 
     def _is_token_revoked(self, verified: Verified) -> bool:
         now = _ticking()
-        seen, revoked = self._token_seen.get(verified.jti, (float("-inf"), False))
+        key = (verified.issuer, verified.jti)
+        seen, revoked = self._token_seen.get(key, (float("-inf"), False))
         if revoked or now - seen < self.interval:
             return revoked
         from stdioguard.identity import revocations  # noqa: PLC0415 - where there are tokens
 
         try:
-            revoked = revocations.is_revoked(verified.issuer, verified.jti)
+            revoked = revocations.is_revoked(*key)
         except OSError:
             revoked = True
         if len(self._token_seen) >= _MAX_CACHED:
             self._token_seen.clear()
-        self._token_seen[verified.jti] = (now, revoked)
+        self._token_seen[key] = (now, revoked)
         return revoked
 
 

@@ -68,19 +68,20 @@ def _keep(issuers: dict[str, dict[str, Any]], held: int, done: int) -> NoReturn:
         os.write(done, b"1")
         os.close(done)
         while True:
-            if select.select([held], [], [], _EVERY)[0] and not os.read(held, 512):
+            asked = bool(select.select([held], [], [], _EVERY)[0])
+            if asked and not os.read(held, 512):
                 break
-            _round(sets)
+            _round(sets, missed=asked)
     except BaseException as error:  # noqa: BLE001 - nothing may escape into a second copy of the guard
         os.write(2, f"stdioguard: the process that fetches keys ended: {error}\n".encode("ascii", "backslashreplace"))
     finally:
         os._exit(0)
 
 
-def _round(sets: list[KeySet]) -> None:
+def _round(sets: list[KeySet], *, missed: bool = False) -> None:
     for keys in sets:
         now = time.time()
-        if not keys.is_stale(now):
+        if not keys.is_stale(now, missed=missed):
             continue
         try:
             keys.fetch(now)
