@@ -180,6 +180,6 @@ def answer_refusals() -> None:
                 if isinstance(message, Request):
                     line = strict_json.encode(Response(message.id, error=error).envelope())
                     os.write(1, line.encode("ascii") + b"\n")
-                    answered = True
+                    answered = message.method != "server/discover"  # a client that only probed goes on to `initialize`
     except OSError:
         return

@@ -26,7 +26,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import ElicitRequestFormParams, ElicitResult, JSONRPCRequest
 
-from stdioguard.guard.gates.consent import ALLOW_ONCE, SCHEMA
+from stdioguard.guard.gates.consent import ALLOW_ONCE, SCHEMA, TITLE
 from stdioguard.guard.gates.identity import TOKEN_KEY
 from stdioguard.wire import eras
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _VOICE = "stdioguard:"
-_FIRST_LINE = "stdioguard: allow this tool call once?"
 _ARGUMENTS = "arguments (chosen by the model):"
 _NO_ARGUMENTS = "arguments: none"
 _PLACES = ("STDIOGUARD_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
@@ -159,7 +158,7 @@ def parse(params: ElicitRequestParams) -> Question | None:
     if not isinstance(params, ElicitRequestFormParams) or params.requested_schema != SCHEMA:
         return None
     first, *lines = params.message.split("\n")
-    if first != _FIRST_LINE or len(lines) < 4:
+    if first != TITLE or len(lines) < 4:
         return None
     named = dict(zip(("server", "tool", "risk"), lines, strict=False))
     if not all(line.startswith(f"{name}: ") for name, line in named.items()):

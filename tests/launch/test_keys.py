@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,17 @@ import pytest
 
 from stdioguard.identity.issuers import KeySet
 from tests.identity.forge import b64, eddsa, jwk, private, settings
-from tests.identity.test_issuers import Site, serving, site  # noqa: F401 - a fixture
+from tests.identity.test_issuers import Site, serving
 from tests.launch.guarded import INITIALIZE, READY, Guarded
 
 ISSUER = "https://login.example/"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    found = Site()
+    yield found
+    found.close()
 
 
 def profile(url: str) -> str:
@@ -45,7 +53,7 @@ def opened(guarded: Guarded, credential: str) -> dict[str, Any]:
     return answer
 
 
-def test_keys_are_fetched_before_the_first_message_and_scopes_come_from_the_token(tmp_path: Path, site: Site) -> None:  # noqa: F811
+def test_keys_are_fetched_before_the_first_message_and_scopes_come_from_the_token(tmp_path: Path, site: Site) -> None:
     with Guarded(tmp_path, profile=profile(site.url)) as guarded:
         assert opened(guarded, token("ed", aud="another"))["error"]["code"] == -31001
         assert "result" in opened(guarded, token("ed"))
@@ -61,7 +69,7 @@ def test_keys_are_fetched_before_the_first_message_and_scopes_come_from_the_toke
 def test_a_key_that_is_new_is_fetched_while_the_session_runs(
     tmp_path: Path,
     site: Site,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
     site.answer = serving(jwk("ed"))
@@ -77,7 +85,7 @@ def test_a_key_that_is_new_is_fetched_while_the_session_runs(
     assert site.asked == ["/jwks", "/jwks"]
 
 
-def test_where_keys_cannot_be_fetched_nobody_gets_in_and_stderr_says_why(tmp_path: Path, site: Site) -> None:  # noqa: F811
+def test_where_keys_cannot_be_fetched_nobody_gets_in_and_stderr_says_why(tmp_path: Path, site: Site) -> None:
     site.close()
     with Guarded(tmp_path, profile=profile(site.url)) as guarded:
         assert opened(guarded, token("ed"))["error"]["code"] == -31001
@@ -86,7 +94,7 @@ def test_where_keys_cannot_be_fetched_nobody_gets_in_and_stderr_says_why(tmp_pat
     assert f"keys of {ISSUER} cannot be fetched" in errors
 
 
-def test_the_process_that_fetches_ends_with_the_guard(tmp_path: Path, site: Site) -> None:  # noqa: F811
+def test_the_process_that_fetches_ends_with_the_guard(tmp_path: Path, site: Site) -> None:
     with Guarded(tmp_path, profile=profile(site.url)) as guarded:
         opened(guarded, token("ed"))
         below = Path(f"/proc/{guarded.process.pid}/task/{guarded.process.pid}/children")

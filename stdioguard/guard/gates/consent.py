@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from stdioguard.guard.state import Exchange
     from stdioguard.guard.verdicts import Verdict
 
+TITLE = "stdioguard: allow this tool call once?"
+"""The first line of every question of the guard's; no server's question may speak in its name (`capabilities.restrained`)."""
 ALLOW_ONCE = "allow once"
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -101,7 +103,7 @@ def prompt(exchange: Exchange) -> str:
     rule, params, state = exchange.rule, exchange.message.params, exchange.state
     arguments = display.arguments(params.get("arguments") or {})
     lines = [
-        "stdioguard: allow this tool call once?",
+        TITLE,
         f"server: {display.shortened(state.server_name, 80)}",
         f"tool: {display.shortened(params['name'], 128)}" + (" (as a task)" if "task" in params else ""),
         f"risk: {rule.risk if rule else 'normal'}",
