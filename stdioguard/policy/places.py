@@ -24,10 +24,19 @@ _MACOS = {
 
 
 def directory(kind: str) -> str:
-    """Return the absolute path of the `config`, `state` or `cache` directory; it need not exist."""
+    """Return the absolute path of the `config`, `state`, `cache` or `runtime` directory; it need not exist.
+
+    Where the system gives the user no runtime directory, a folder of the state directory takes its place: `/tmp/runtime-UID`, which
+    `platformdirs` would take, can be made by anybody first.
+    """
     home = os.environ.get("STDIOGUARD_HOME")
     if home:
         return os.path.join(os.path.abspath(home), kind)
+    if kind == "runtime":
+        given = os.environ.get("XDG_RUNTIME_DIR", "") if sys.platform == "linux" else ""
+        if given.startswith("/") and os.path.isdir(given):
+            return os.path.join(given, _APP)
+        return os.path.join(directory("state"), "runtime")
     if sys.platform == "darwin":
         return os.path.join(_home(), _MACOS[kind], _APP)
     if sys.platform != "linux":

@@ -1,0 +1,178 @@
+"""Questions that wait for a person, as files that every channel of that person can see, and nobody else.
+
+    RUNTIME/approvals/ID.json            a question, written by the guard whose call waits; it goes with that guard
+    RUNTIME/approvals/ID.decision.json   the decision, written once by a channel, taken by the guard
+
+A decision counts for the digest that it names, until the question's deadline, once. The guard alone judges that: what is in these
+files is a claim. Times that decide are on `clock`, which goes on while the machine sleeps and which nobody sets.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from stdioguard.policy import places
+from stdioguard.wire import strict_json
+from stdioguard.wire.errors import MalformedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = 1
+MAX_SIZE = 1 << 20
+SCOPES = ("once", "session", "until", "always")
+"""How long a decision holds; see `grants`."""
+
+_ID_LENGTH = 8
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Those that a person cannot take for one another."""
+
+
+def clock() -> float:
+    """Return seconds on the clock of deadlines."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def new_id() -> str:
+    """Return a new id of a question: short enough to be typed."""
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(_ID_LENGTH))
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text could be the id of a question."""
+    return len(text) == _ID_LENGTH and all(char in _LETTERS for char in text)
+
+
+def folder() -> str:
+    """Make and return the folder of the queue. Raises `OSError` where it cannot be private."""
+    return places.private_directory(os.path.join(places.private_directory(places.directory("runtime")), "approvals"))
+
+
+class Waiting:
+    """A question as the channels see it. `members` are those of the file, `left` seconds until its deadline."""
+
+    __slots__ = ("id", "left", "members")
+
+    def __init__(self, id: str, members: dict[str, Any]) -> None:  # noqa: A002
+        self.id = id
+        self.members = members
+        self.left: float = members["deadline"] - clock()
+
+
+def write(id: str, members: dict[str, Any]) -> None:  # noqa: A002
+    """Write or replace a question, whole. `members` are JSON; `guard`, `started` and `version` are added. Raises `OSError`."""
+    whole = {**members, "version": VERSION, "id": id, "guard": os.getpid(), "started": started(os.getpid())}
+    path = os.path.join(folder(), f"{id}.json")
+    _place(path, strict_json.encode(whole).encode("ascii"), anew=False)
+
+
+def remove(id: str) -> None:  # noqa: A002
+    """Take a question and its decision away, if they are there."""
+    for name in (f"{id}.json", f"{id}.decision.json"):
+        try:
+            os.unlink(os.path.join(folder(), name))
+        except OSError:
+            continue
+
+
+def waiting() -> list[Waiting]:
+    """Return the questions that can still be decided, the oldest first; what a guard that is gone has left behind is removed."""
+    try:
+        where = folder()
+        entries = os.listdir(where)
+    except OSError:
+        return []
+    found = []
+    for entry in entries:
+        name, _, rest = entry.partition(".")
+        if not is_id(name) or rest != "json":
+            continue
+        members = _read(os.path.join(where, entry))
+        if members is None or members.get("version") != VERSION:
+            continue
+        if started(members.get("guard", 0)) != members.get("started") or members["deadline"] <= clock():
+            remove(name)
+        elif not os.path.exists(os.path.join(where, f"{name}.decision.json")):
+            found.append(Waiting(name, members))
+    return sorted(found, key=lambda question: question.members["created"])
+
+
+def decide(id: str, digest: str, *, approved: bool, channel: str, **more: Any) -> bool:  # noqa: A002
+    """Write the decision on a question; return whether this was the first one. Raises `OSError`.
+
+    `more` are `scope`, `until`, `constraints` (see `grants`) and `signature` (see `proof`).
+    """
+    members = {"id": id, "digest": digest, "approved": approved, "channel": channel, **more}
+    try:
+        _place(os.path.join(folder(), f"{id}.decision.json"), strict_json.encode(members).encode("ascii"), anew=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def decision(id: str) -> dict[str, Any] | None:  # noqa: A002
+    """Return what a channel has written on a question, once: the file is gone then."""
+    path = os.path.join(folder(), f"{id}.decision.json")
+    members = _read(path)
+    if members is not None:
+        os.unlink(path)
+    return members
+
+
+def started(pid: int) -> str:
+    """Return when a process was started, in a form that a later process of the same number cannot have; empty where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        pass
+    if os.path.exists("/proc/self/stat"):
+        return ""
+    import psutil  # noqa: PLC0415 - where there is no /proc
+
+    try:
+        return str(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return ""
+
+
+def _place(path: str, data: bytes, *, anew: bool) -> None:
+    """Put `data` at `path`, whole or not at all; `anew` fails where there is something."""
+    if len(data) > MAX_SIZE:
+        raise OSError(27, "File too large", path)
+    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        finally:
+            os.close(descriptor)
+        if anew:
+            os.link(scratch, path)
+            os.unlink(scratch)
+        else:
+            os.replace(scratch, path)
+    except OSError:
+        os.unlink(scratch)
+        raise
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    """Return the members of a file that this user has written, or `None`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000 or status.st_size > MAX_SIZE:
+            return None
+        found = strict_json.decode(os.read(descriptor, MAX_SIZE))
+    except (OSError, MalformedError):
+        return None
+    finally:
+        os.close(descriptor)
+    return found if type(found) is dict else None
