@@ -12,16 +12,21 @@ A `Playbook` opens the session the way its revision does: `initialize` and `noti
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stdioguard.guard.session import Output, Session
 from stdioguard.policy.check import compile_profile
 from stdioguard.policy.policy import Policy
 from stdioguard.wire.framing import Oversized
 
+if TYPE_CHECKING:
+    from stdioguard.guard.callers import Authenticator
+
 HANDSHAKE = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
+TOKEN = "io.stdioguard/token"
 REVISIONS = (*HANDSHAKE, MODERN)
 
 ALL_CAPABILITIES = {
@@ -60,15 +65,30 @@ def policy(text: str, **variables: list[str]) -> Policy:
     """Compile a profile; keyword arguments replace its variables."""
     from stdioguard.policy.variables import expand
 
-    made = Policy(compile_profile(text, "test.toml"))
+    made = Policy(json.loads(_compiled(text)))
     for entries in made.path_lists():
         entries[:] = expand(entries, variables)
     return made
 
 
-def session(text: str = OPEN, **variables: list[str]) -> Session:
+@functools.cache
+def _compiled(text: str) -> str:
+    return json.dumps(compile_profile(text, "test.toml"))
+
+
+def session(
+    text: str = OPEN, *, authenticator: Authenticator | None = None, server_secret: str | None = None, **variables: list[str]
+) -> Session:
     """Return a fresh session under a profile; paths resolve to themselves."""
-    return Session(policy(text, **variables), server_name="test-server", nonce="n0", key=bytes(32), resolve=_lexical)
+    return Session(
+        policy(text, **variables),
+        server_name="test-server",
+        nonce="n0",
+        key=bytes(32),
+        resolve=_lexical,
+        authenticator=authenticator,
+        server_secret=server_secret,
+    )
 
 
 def _lexical(path: str) -> str:
@@ -136,12 +156,17 @@ class Playbook:
         *,
         capabilities: dict[str, Any] | None = None,
         opened: bool = True,
+        authenticator: Authenticator | None = None,
+        credential: Any = None,
+        server_secret: str | None = None,
         **variables: list[str],
     ) -> None:
+        self.credential = credential
+        """What the client proves itself with: in `initialize`, or in each 2026-07-28 request; nothing where it is `None`."""
         self.revision = revision
         self.modern = revision == MODERN
         self.capabilities = ALL_CAPABILITIES if capabilities is None else capabilities
-        self.session = session(profile, **variables)
+        self.session = session(profile, authenticator=authenticator, server_secret=server_secret, **variables)
         self.now = 100.0
         self.records: list[dict[str, Any]] = []
         self._to_client: list[dict[str, Any]] = []
@@ -166,6 +191,7 @@ class Playbook:
                 "protocolVersion": self.revision,
                 "capabilities": self.capabilities,
                 "clientInfo": {"name": "playbook", "version": "1"},
+                **({"_meta": {TOKEN: self.credential}} if self.credential is not None else {}),
             },
         )
         self.server_got()
@@ -208,7 +234,8 @@ class Playbook:
             message["id"] = self.last_wire_id
         if client and self.modern and "id" in message and "method" in message:
             params = dict(message.get("params") or {})
-            params["_meta"] = {**envelope(self.capabilities), **params.get("_meta", {})}
+            proof = {TOKEN: self.credential} if self.credential is not None else {}
+            params["_meta"] = {**envelope(self.capabilities), **proof, **params.get("_meta", {})}
             message["params"] = params
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
 

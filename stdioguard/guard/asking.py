@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     class Desk(Protocol):
         """What the core asks of `approval`, without waiting. Nothing here asks anybody: that is done after the record is written."""
 
+        def new_id(self) -> str:
+            """Return an id for a question, which a person can type."""
+
         def settled(self, question: Question) -> Decision | None:
             """Return a decision that a person has made before and that holds for this very call, or `None`. It may be used up by that."""
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from stdioguard.guard.asking import Decision, Desk, Question
     from stdioguard.guard.callers import Authenticator, Caller
     from stdioguard.policy.policy import Policy
     from stdioguard.wire.messages import Message, RequestId
@@ -65,10 +66,14 @@ _NUMERIC_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*[,}]')
 class Output:
     """What one input leads to: records to write first, then lines for each side, then the end of the session, if `closes` says why."""
 
-    __slots__ = ("closes", "records", "to_client", "to_server")
+    __slots__ = ("asked", "closes", "records", "to_client", "to_server", "withdrawn")
 
     def __init__(self) -> None:
         self.closes: str | None = None
+        self.asked: list[Question] = []
+        """Questions for the desk; one that was asked before is new again where it is parked or has been made more often."""
+        self.withdrawn: list[str] = []
+        """Ids of questions that are over."""
         self.records: list[dict[str, Any]] = []
         self.to_client: list[str] = []
         self.to_server: list[str] = []
@@ -79,7 +84,8 @@ class Session:
 
     `nonce` (a few random characters) makes the guard's ids unguessable in advance, `key` (32 random bytes) seals request states,
     `resolve` turns a path as a server would see it into the real one. `authenticator` tells clients' credentials from others; without it
-    every client is served. `server_secret` is what the guard proves itself with to the server. Times are monotonic seconds.
+    every client is served. `server_secret` is what the guard proves itself with to the server. `desk` asks people where the client cannot.
+    Times are monotonic seconds.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Session:
         resolve: Callable[[str], str],
         authenticator: Authenticator | None = None,
         server_secret: str | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.state = State(
             policy,
@@ -100,6 +107,7 @@ class Session:
             resolve=resolve,
             sealer=lambda: Sealer(key),
             authenticator=authenticator,
+            desk=desk,
         )
         self._server_secret = server_secret
         self._out = Output()
@@ -155,7 +163,7 @@ class Session:
         for held in list(self.state.held.values()):
             if now >= held.deadline:
                 self._withdraw(held)
-                self._undecided(held, "nobody answered in time")
+                self._unanswered(held)
             elif now >= held.next_progress:
                 self._report_progress(held)
         if self.state.authenticator is not None:
@@ -169,13 +177,14 @@ class Session:
             return None
         return min(min(held.deadline, held.next_progress) for held in self.state.held.values())
 
-    def decide(self, ask_id: str, approved: bool, now: float) -> Output:
+    def decide(self, question_id: str, decision: Decision, now: float) -> Output:
         """Take the decision on a held call from another channel than the client's."""
         self._begin(now)
-        held = self.state.held.get(ask_id)
+        held = next((held for held in self.state.held.values() if held.question.id == question_id), None)
         if held is not None:
             self._withdraw(held)
-            self._decided(held, approved=approved)
+            held.exchange.decided_by = decision
+            self._decided(held, approved=decision.approved)
         return self._out
 
     @property
@@ -260,7 +269,7 @@ class Session:
         message, state = exchange.message, self.state
         lifecycle.forwarded(exchange)
         rule = exchange.rule.origin if exchange.rule else None
-        self._note_message(_CLIENT, "approve" if exchange.approved else "forward", message, rule=rule)
+        self._note_message(_CLIENT, "approve" if exchange.approved else "forward", message, rule=rule, by=exchange.decided_by)
         call: Call | None = None
         if isinstance(message, Request):
             call = Call(message, state.next_wire_id(), exchange)
@@ -278,9 +287,11 @@ class Session:
 
     def _refuse_client(self, exchange: Exchange, verdict: Refuse) -> None:
         message = exchange.message
-        self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.note)
+        self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.note, by=exchange.decided_by)
         if verdict.closes:
             self._out.closes = "too many wrong or missing credentials"
+        if verdict.question is not None:
+            self._out.asked.append(verdict.question)
         if not isinstance(message, Request):
             return
         if verdict.as_result:
@@ -294,7 +305,8 @@ class Session:
         state = self.state
         answer_to = response.id if type(response.id) is str else ""
         held = state.held.get(answer_to)
-        if held is not None:
+        if held is not None and held.by_client:
+            self._out.withdrawn.append(held.question.id)
             self._decided(held, approved=consent.approves(response.result))
             return
         pending = state.forget_server_call(answer_to)
@@ -400,43 +412,84 @@ class Session:
 
     def _ask(self, exchange: Exchange, verdict: Ask) -> None:
         state, message = self.state, exchange.message
+        question = verdict.question
         if len(state.held) >= limits.MAX_HELD:
             self._refuse_client(
                 exchange, Refuse(LIMIT, "limits.held", f"more than {limits.MAX_HELD} calls wait for a person", as_result=True)
             )
             return
+        same = next((held for held in state.held.values() if held.question.digest == question.digest), None)
+        if same is not None and len(same.followers) < limits.MAX_HELD:
+            same.followers.append(exchange)
+            same.question.times += 1
+            self._out.asked.append(same.question)
+            self._note_message(_CLIENT, "ask", message, rule=verdict.rule, detail="the same call waits for a person already")
+            return
         token = message.params.get("_meta", {}).get("progressToken")
         patience = PATIENCE if token is None else PATIENCE_WITH_PROGRESS
         first = state.now + (PROGRESS_INTERVAL if token is not None else patience)
-        held = Held(state.next_guard_id(), exchange, state.now + patience, token, first)
+        question.deadline = state.now + patience
+        held = Held(state.next_guard_id(), exchange, question, question.deadline, token, first, by_client=verdict.by_client)
         state.held[held.ask_id] = held
         self._note_message(_CLIENT, "ask", message, rule=verdict.rule)
-        params = {"message": verdict.message, "requestedSchema": consent.SCHEMA}
-        self._out.to_client.append(strict_json.encode(Request(held.ask_id, "elicitation/create", params).envelope()))
+        self._out.asked.append(question)
+        if verdict.by_client:
+            params = {"message": verdict.message, "requestedSchema": consent.SCHEMA}
+            self._out.to_client.append(strict_json.encode(Request(held.ask_id, "elicitation/create", params).envelope()))
 
     def _decided(self, held: Held, *, approved: bool) -> None:
-        self.state.held.pop(held.ask_id, None)
-        if approved and self.state.now <= held.deadline:
-            held.exchange.approved = True
-            # The caller may be nobody any more, and paths may lead elsewhere than when the person was asked.
-            for gate in (identity.still_may, scopes.from_client, arguments.from_client):
-                objection = gate(held.exchange)
-                if isinstance(objection, Refuse):
-                    self._refuse_client(held.exchange, objection)
-                    return
+        state = self.state
+        state.held.pop(held.ask_id, None)
+        if not approved or state.now > held.deadline:
+            state.denials += 1
+            if state.denials >= consent.MAX_DENIALS:
+                state.denials, state.no_questions_until = 0, state.now + consent.PAUSE
+            self._undecided(held, "a person did not approve this call")
+            return
+        state.denials = 0
+        held.exchange.approved = True
+        objection = self._objection(held)
+        if objection is None:
             self._forward_to_server(held.exchange)
         else:
-            self._undecided(held, "a person did not approve this call")
+            self._refuse_client(held.exchange, objection)
+        for follower in held.followers:
+            self._refuse_client(
+                follower, consent.refused(follower, "the same call was approved once, for the first time it was made")
+            )
+
+    def _objection(self, held: Held) -> Refuse | None:
+        """Look again: the caller may be nobody any more, the tool another one, and paths may lead elsewhere than they did."""
+        for gate in (identity.still_may, scopes.from_client, arguments.from_client):
+            found = gate(held.exchange)
+            if isinstance(found, Refuse):
+                return found
+        return consent.still_is(held)
 
     def _undecided(self, held: Held, reason: str) -> None:
         self.state.held.pop(held.ask_id, None)
-        self._refuse_client(held.exchange, consent.refused(held.exchange, reason))
+        for exchange in (held.exchange, *held.followers):
+            self._refuse_client(exchange, consent.refused(exchange, reason))
+
+    def _unanswered(self, held: Held) -> None:
+        """Refuse a call that nobody has answered in time; a person may still approve it for the next time."""
+        if self.state.desk is None:
+            self._undecided(held, "nobody answered in time")
+            return
+        question = held.question
+        question.parked, question.deadline = True, self.state.now + consent.PARKED
+        self._out.withdrawn.remove(question.id)
+        self._out.asked.append(question)
+        for exchange in (held.exchange, *held.followers):
+            self._refuse_client(exchange, consent.refused(exchange, "nobody answered in time", question))
 
     def _withdraw(self, held: Held) -> None:
-        """Take the question back from the client: an answer that still comes finds nothing."""
+        """Take the question back from every channel: an answer that still comes finds nothing."""
         self.state.held.pop(held.ask_id, None)
-        params = {"requestId": held.ask_id, "reason": "no longer needed"}
-        self._out.to_client.append(strict_json.encode(Notification("notifications/cancelled", params).envelope()))
+        self._out.withdrawn.append(held.question.id)
+        if held.by_client:
+            params = {"requestId": held.ask_id, "reason": "no longer needed"}
+            self._out.to_client.append(strict_json.encode(Notification("notifications/cancelled", params).envelope()))
 
     def _cancel_held(self, message: Notification) -> bool:
         target = message.params.get("requestId")
@@ -444,7 +497,14 @@ class Session:
             if type(held.exchange.message.id) is type(target) and held.exchange.message.id == target:
                 self._withdraw(held)
                 self._note_message(_CLIENT, "drop", held.exchange.message, rule="ids.cancelled", detail="cancelled by the client")
+                for follower in held.followers:
+                    self._refuse_client(follower, consent.refused(follower, "the first of these calls was cancelled"))
                 return True
+            for follower in held.followers:
+                if type(follower.message.id) is type(target) and follower.message.id == target:
+                    held.followers.remove(follower)
+                    self._note_message(_CLIENT, "drop", follower.message, rule="ids.cancelled", detail="cancelled by the client")
+                    return True
         for waiting in self.state.waiting:
             if isinstance(waiting, Request) and type(waiting.id) is type(target) and waiting.id == target:
                 self.state.waiting.remove(waiting)
@@ -581,7 +641,14 @@ class Session:
         self._out.to_server.append(answers.line(response))
 
     def _note_message(
-        self, side: str, verdict: str, message: Request | Notification, *, rule: str | None = None, detail: str | None = None
+        self,
+        side: str,
+        verdict: str,
+        message: Request | Notification,
+        *,
+        rule: str | None = None,
+        detail: str | None = None,
+        by: Decision | None = None,
     ) -> None:
         entry: dict[str, Any] = {"from": side, "kind": "notification", "verdict": verdict, "method": message.method}
         if isinstance(message, Request):
@@ -591,6 +658,10 @@ class Session:
             entry["rule"] = rule
         if detail is not None:
             entry["detail"] = detail
+        if by is not None:
+            entry["channel"] = by.channel
+            if by.grant is not None:
+                entry["grant"] = by.grant
         if message.method == "tools/call":
             name = message.params.get("name")
             entry["tool"] = name if type(name) is str else None

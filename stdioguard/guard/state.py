@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from stdioguard.guard.asking import Decision, Desk, Question
     from stdioguard.guard.callers import Authenticator, Caller
     from stdioguard.guard.seal import Sealer
     from stdioguard.policy.policy import Policy, Rule
@@ -75,11 +76,25 @@ class Task:
 class Held:
     """A tool call that waits for a person: the message, until when (monotonic seconds), and when the client was last told."""
 
-    __slots__ = ("ask_id", "deadline", "exchange", "next_progress", "reports", "token")
+    __slots__ = ("ask_id", "by_client", "deadline", "exchange", "followers", "next_progress", "question", "reports", "token")
 
-    def __init__(self, ask_id: str, exchange: Exchange, deadline: float, token: RequestId | None, next_progress: float) -> None:
+    def __init__(
+        self,
+        ask_id: str,
+        exchange: Exchange,
+        question: Question,
+        deadline: float,
+        token: RequestId | None,
+        next_progress: float,
+        *,
+        by_client: bool,
+    ) -> None:
         self.ask_id = ask_id
         self.exchange = exchange
+        self.question = question
+        self.by_client = by_client
+        self.followers: list[Exchange] = []
+        """The same call, made again while this one waits: nobody is asked twice."""
         self.deadline = deadline
         self.token = token
         self.next_progress = next_progress
@@ -98,6 +113,7 @@ class State:
         resolve: Callable[[str], str],
         sealer: Callable[[], Sealer],
         authenticator: Authenticator | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.policy = policy
         self.server_name = server_name
@@ -108,6 +124,12 @@ class State:
         self.now = 0.0
         self.authenticator = authenticator
         """What checks credentials; `None` where identity is off."""
+        self.desk = desk
+        """What asks a person on other channels than the client's, and remembers; `None` where there is none."""
+        self.denials = 0
+        self.no_questions_until = 0.0
+        self.definitions: dict[str, Any] = {}
+        """Tools that may have to be asked about, as the server has listed them last."""
         self.caller: Caller | None = None
         """The client of this pipe, once it has proved itself, by its last good credential."""
         self.newly_proved: list[Caller] = []
@@ -186,7 +208,7 @@ class State:
 class Exchange:
     """One message on its way through the gates, with what earlier gates have found out about it."""
 
-    __slots__ = ("approved", "caller", "capabilities", "digest", "era", "message", "revision", "rule", "state")
+    __slots__ = ("approved", "caller", "capabilities", "decided_by", "digest", "era", "message", "revision", "rule", "state")
 
     def __init__(self, state: State, message: Message) -> None:
         self.state = state
@@ -199,3 +221,5 @@ class Exchange:
         self.caller: Caller | None = None
         """Whose message it is, once that is known; `None` where identity is off."""
         self.approved = False
+        self.decided_by: Decision | None = None
+        """The decision that was taken on it, where that was not by the client's own answer."""

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from stdioguard.guard.asking import Question
+
 # JSON-RPC codes of the guard's own answers, outside the range that JSON-RPC reserves (-32768 to -32000).
 NOT_AUTHENTICATED = -31001
 REFUSED = -31002
@@ -28,9 +30,10 @@ class Refuse:
     one of the guard's; `protocol_code` the specification's for the same thing, where it has one that clients act on.
     `as_result` marks a refused tool call: a model reads results, so it gets one with `isError`. `plain` marks what shall look like the
     server's own answer. `note` is the reason for the record, where the client is not to have it. `closes` ends the session as well.
+    `question` is what a person may approve for the next time.
     """
 
-    __slots__ = ("as_result", "closes", "code", "data", "note", "plain", "protocol_code", "rule", "text")
+    __slots__ = ("as_result", "closes", "code", "data", "note", "plain", "protocol_code", "question", "rule", "text")
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Refuse:
         self.note = note or text
         self.plain = plain
         self.closes = False
+        self.question: Question | None = None
 
 
 class Reply:
@@ -66,13 +70,15 @@ class Reply:
 
 
 class Ask:
-    """Hold the request until a person has decided. `message` is what the person reads."""
+    """Hold the request until a person has decided. `message` is what the person reads; `by_client` says that the client is to ask too."""
 
-    __slots__ = ("message", "rule")
+    __slots__ = ("by_client", "message", "question", "rule")
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, rule: str, message: str, question: Question, *, by_client: bool) -> None:
         self.rule = rule
         self.message = message
+        self.question = question
+        self.by_client = by_client
 
 
 Verdict = Refuse | Reply | Ask

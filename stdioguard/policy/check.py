@@ -151,7 +151,10 @@ def _check_issuers(profile: Profile) -> None:
     for name, issuer in profile.identity.issuers.items():
         at = ("identity", "issuers", name)
         if name.strip().casefold() == "stdioguard":
-            raise _At(at, "this is how stdioguard's own tokens are named; an issuer's name is the text of its iss claim, a URL most often")
+            raise _At(
+                at,
+                "this is how stdioguard's own tokens are named; an issuer's name is the text of its iss claim, a URL most often",
+            )
         sources = [key for key in ("jwks_url", "jwks_file", "key") if getattr(issuer, key) is not None]
         if len(sources) != 1:
             raise _At(at, f"give one of jwks_url, jwks_file and key, not {' and '.join(sources) or 'none'}")

@@ -38,6 +38,7 @@ Secret = Annotated[str, Meta(pattern=_SECRET)]
 Action = Literal["allow", "confirm", "deny"]
 Algorithm = Literal["EdDSA", "ES256", "RS256", "HS256"]
 Lifetime = Annotated[str, Meta(pattern=_LIFETIME)]
+Channel = Literal["client", "dialog", "page", "terminal"]
 Risk = Literal["low", "normal", "high"]
 
 
@@ -104,6 +105,14 @@ class Rule(Strict):
     scopes: list[Scope] = field(default_factory=list)
     risk: Risk = "normal"
     arguments: dict[Text, Argument] = field(default_factory=dict)
+    remember: bool = True
+
+
+class Consent(Strict):
+    """On which channels a person is asked, the first first: `channels` for low and normal risk, `high` for high."""
+
+    channels: list[Channel] = field(default_factory=lambda: ["client", "dialog", "page", "terminal"])
+    high: list[Channel] = field(default_factory=lambda: ["dialog", "page", "terminal", "client"])
 
 
 class Tools(Strict):
@@ -157,6 +166,7 @@ class Profile(Strict):
     sandbox: Sandbox = field(default_factory=Sandbox)
     capabilities: Capabilities = field(default_factory=Capabilities)
     tools: Tools = field(default_factory=Tools)
+    consent: Consent = field(default_factory=Consent)
     prompts: Listed = field(default_factory=Listed)
     resources: Listed = field(default_factory=Listed)
     identity: Identity = field(default_factory=Identity)

@@ -21,7 +21,7 @@ DENY = "deny"
 class Rule:
     """What the profile says of a tool, prompt or resource: `action`, and what goes with it. `origin` is the line that said so, as TOML."""
 
-    __slots__ = ("action", "arguments", "origin", "risk", "scopes")
+    __slots__ = ("action", "arguments", "origin", "remember", "risk", "scopes")
 
     def __init__(
         self,
@@ -30,12 +30,15 @@ class Rule:
         risk: str = "normal",
         scopes: tuple[str, ...] = (),
         arguments: dict[str, Any] | None = None,
+        *,
+        remember: bool = True,
     ) -> None:
         self.action = action
         self.origin = origin
         self.risk = risk
         self.scopes = scopes
         self.arguments = arguments or {}
+        self.remember = remember
 
 
 class Rules:
@@ -53,6 +56,7 @@ class Rules:
                 said.get("risk", "normal"),
                 tuple(said["scopes"]),
                 said.get("arguments"),
+                remember=said.get("remember", True),
             )
             if globs.is_literal(pattern):
                 self._exact[pattern] = rule
@@ -86,7 +90,8 @@ class Policy:
     """One profile's decisions.
 
     `document` is the compiled profile: `name`, `description`, `source` (file), `digest` (hex SHA-256 of the source), and the tables
-    `server`, `handshake`, `sandbox`, `capabilities`, `tools`, `prompts`, `resources`, `identity` and `roles` with every default filled in.
+    `server`, `handshake`, `sandbox`, `capabilities`, `tools`, `consent`, `prompts`, `resources`, `identity` and `roles`, with every
+    default filled in.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -97,6 +102,7 @@ class Policy:
         self.capabilities: dict[str, bool] = document["capabilities"]
         self.sandbox: dict[str, Any] = document["sandbox"]
         self.handshake: dict[str, Any] = document["handshake"]
+        self.consent: dict[str, list[str]] = document["consent"]
         self.issuers: dict[str, dict[str, Any]] = document["identity"]["issuers"]
         self.roles: dict[str, list[str]] = document["roles"]
         self.tools = Rules("tools", document["tools"])
@@ -106,6 +112,10 @@ class Policy:
     def rule_for(self, tool: str) -> Rule:
         """Return the rule for a tool."""
         return self.tools.rule_for(tool)
+
+    def asks(self) -> bool:
+        """Tell whether some tool's call may have to wait for a person."""
+        return any(rule.action == CONFIRM for rule in self.tools.all())
 
     def grants(self, capability: str) -> bool:
         """Tell whether the profile grants an MCP capability; `tools` and the empty name always are."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stdioguard.guard import session as session_module
+from stdioguard.guard.asking import Decision
 from tests.playbook import HANDSHAKE, MIXED, MODERN, OPEN, REVISIONS, Playbook, call, notification, refusal, request, result
 
 ASKING = (*HANDSHAKE[2:], MODERN)
@@ -236,8 +237,8 @@ def test_an_answer_counts_for_its_own_question_only(revision: str) -> None:
 def test_another_channel_can_decide_through_the_same_door(revision: str) -> None:
     talk = Playbook(revision, MIXED)
     ask(talk)
-    (ask_id,) = talk.session.state.held
-    talk._take(talk.session.decide(ask_id, True, talk.now))
+    (held,) = talk.session.state.held.values()
+    talk._take(talk.session.decide(held.question.id, Decision(approved=True, channel="terminal"), talk.now))
     assert talk.server_got()["params"]["name"] == "write_file"
     assert talk.client_got()["method"] == "notifications/cancelled"
 

@@ -1,23 +1,24 @@
-"""A person's consent for exactly one call.
+"""A person's consent for exactly this call.
 
 Through the client: in a handshake session by the guard's own `elicitation/create`, in 2026-07-28 by an `InputRequiredResult`. A client
 that has declared elicitation may still answer for its user, so the question has a required answer that nobody gives by
-accident: an empty, defaulted or malformed one is a no. Where the client cannot ask, the call does not run.
+accident: an empty, defaulted or malformed one is a no. Or through the desk, which knows other channels: then the call is held in either
+era. Where nobody can be asked the call does not run; a person may approve it afterwards, for the next time that it is made.
 """
 
 from __future__ import annotations
 
-from stdioguard.guard import display
+from stdioguard.guard import asking, display
 from stdioguard.guard.gates import rounds
 from stdioguard.guard.verdicts import MISSING_CLIENT_CAPABILITY, REFUSED, Ask, Refuse, Reply
 from stdioguard.policy.policy import CONFIRM
-from stdioguard.wire import eras
+from stdioguard.wire import eras, strict_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from stdioguard.guard.state import Exchange
+    from stdioguard.guard.state import Exchange, Held, State
     from stdioguard.guard.verdicts import Verdict
 
 TITLE = "stdioguard: allow this tool call once?"
@@ -36,6 +37,11 @@ SCHEMA: dict[str, Any] = {
     },
     "required": ["decision"],
 }
+MAX_DENIALS = 10
+"""Calls denied by a person one after the other after which nobody is asked for `PAUSE` seconds."""
+PAUSE = 60.0
+PARKED = 600.0
+"""Seconds for which a call that nobody could be asked about can be approved for the next time."""
 _WITH_ELICITATION = frozenset(eras.REVISIONS[2:])
 
 
@@ -44,20 +50,80 @@ def from_client(exchange: Exchange) -> Verdict | None:
     rule = exchange.rule
     if rule is None or rule.action != CONFIRM or exchange.approved:
         return None
-    if not _can_ask(exchange):
-        if exchange.era == eras.MODERN:
-            needed: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}
-            text = _how(exchange, "this client cannot ask")
-            return Refuse(REFUSED, rule.origin, text, protocol_code=MISSING_CLIENT_CAPABILITY, data=needed)
-        return refused(exchange, "this client cannot ask")
-    message = prompt(exchange)
-    if exchange.era != eras.MODERN:
-        return Ask(rule.origin, message)
+    state = exchange.state
+    asked = question(exchange)
+    settled = state.desk.settled(asked) if state.desk is not None else None
+    if settled is not None:
+        exchange.decided_by = settled
+        if settled.approved:
+            exchange.approved = True
+            return None
+        return refused(exchange, "a person has decided so for calls like this")
+    if state.now < state.no_questions_until:
+        return refused(exchange, f"{MAX_DENIALS} calls in a row were denied, so nobody is asked for a minute")
+    way = _way(exchange, asked)
+    if way is None:
+        return _nobody(exchange, asked)
+    if way == asking.CLIENT and exchange.era == eras.MODERN:
+        return _round(exchange)
+    return Ask(rule.origin, prompt(exchange), asked, by_client=way == asking.CLIENT)
+
+
+def question(exchange: Exchange) -> asking.Question:
+    """Return the question that this call is."""
+    state, params, rule = exchange.state, exchange.message.params, exchange.rule
+    id_ = state.desk.new_id() if state.desk is not None else ""
+    arguments = params.get("arguments") or {}
+    made = asking.Question(id_, params["name"], arguments, rounds.digest("tools/call", params), deadline=state.now + PARKED)
+    made.client = exchange.caller.client if exchange.caller is not None else ""
+    made.server = state.server_name
+    made.tool_pin = pin(state, params["name"])
+    made.task = "task" in params
+    if rule is not None:
+        made.risk, made.rule, made.remember = rule.risk, rule.origin, rule.remember
+    return made
+
+
+def pin(state: State, tool: str) -> str:
+    """Return what stands for a tool as the server has described it last: the SHA-256 (hex) of that, empty where it was not listed."""
+    definition = state.definitions.get(tool)
+    if definition is None:
+        return ""
+    import hashlib  # noqa: PLC0415 - for confirmed calls only
+
+    return hashlib.sha256(strict_json.canonical(definition).encode("ascii")).hexdigest()
+
+
+def _way(exchange: Exchange, asked: asking.Question) -> str | None:
+    client = _can_ask(exchange)
+    if exchange.state.desk is None:
+        return asking.CLIENT if client else None
+    return exchange.state.desk.way(asked, client=client)
+
+
+def _nobody(exchange: Exchange, asked: asking.Question) -> Refuse:
+    """Refuse a call that nobody can be asked about."""
+    refusal = refused(exchange, "this client cannot ask", asked)
+    if exchange.era == eras.MODERN and not _can_ask(exchange):
+        refusal.as_result = False
+        refusal.protocol_code = MISSING_CLIENT_CAPABILITY
+        refusal.data = {"requiredCapabilities": {"elicitation": {"form": {}}}}
+    if exchange.state.desk is not None:
+        asked.parked = True
+        refusal.question = asked
+    return refusal
+
+
+def _round(exchange: Exchange) -> Reply:
+    """Answer a 2026-07-28 call with the question; the client makes the call again with the answer."""
     state = exchange.state
     kept = {"asked": "person", "digest": rounds.digest("tools/call", exchange.message.params)}
-    question = {"method": "elicitation/create", "params": {"mode": "form", "message": message, "requestedSchema": SCHEMA}}
+    question = {
+        "method": "elicitation/create",
+        "params": {"mode": "form", "message": prompt(exchange), "requestedSchema": SCHEMA},
+    }
     return Reply(
-        rule.origin,
+        exchange.rule.origin if exchange.rule else "consent",
         {
             "resultType": "input_required",
             "inputRequests": {rounds.CONSENT_KEY: question},
@@ -82,18 +148,28 @@ def approves(answer: Any) -> bool:
     )
 
 
-def refused(exchange: Exchange, reason: str) -> Refuse:
-    """Return the refusal of a call that nobody approved, with the ways to have it approved."""
+def still_is(held: Held) -> Refuse | None:
+    """Refuse a call whose tool is not the one any more that the person was asked about."""
+    if pin(held.exchange.state, held.question.tool) == held.question.tool_pin:
+        return None
+    return refused(held.exchange, "the server has changed this tool since a person was asked")
+
+
+def refused(exchange: Exchange, reason: str, asked: asking.Question | None = None) -> Refuse:
+    """Return the refusal of a call that nobody approved, with the ways to have it approved; `asked` can be approved for the next time."""
     rule = exchange.rule.origin if exchange.rule else "consent"
-    return Refuse(REFUSED, rule, _how(exchange, reason), as_result=True)
+    return Refuse(REFUSED, rule, _how(exchange, reason, asked), as_result=True)
 
 
-def _how(exchange: Exchange, reason: str) -> str:
+def _how(exchange: Exchange, reason: str, asked: asking.Question | None) -> str:
     name = exchange.message.params["name"]
     origin = exchange.rule.origin if exchange.rule else ""
+    later = ""
+    if asked is not None and asked.id:
+        later = f"run stdioguard approvals approve {asked.id} within ten minutes and make the same call again, or "
     return (
         f'the tool "{name}" did not run: {reason}. A person has to approve it ({origin} in {exchange.state.policy.source}): '
-        "use a client that supports elicitation (MCP 2025-06-18 or later) and answer its question, or put "
+        f"{later}use a client that supports elicitation (MCP 2025-06-18 or later) and answer its question, or put "
         f'"{name}" = {{ action = "allow" }} under [tools.rules] to run it without asking'
     )
 

@@ -20,7 +20,10 @@ def is_in_use(state: State, id_: RequestId) -> bool:
     """Tell whether a request of the client's with this id is in flight, waits for a person, or waits for `initialize`."""
     return (
         id_ in state.by_client_id
-        or (bool(state.held) and any(held.exchange.message.id == id_ for held in state.held.values()))
+        or (
+            bool(state.held)
+            and any(exchange.message.id == id_ for held in state.held.values() for exchange in (held.exchange, *held.followers))
+        )
         or (bool(state.waiting) and any(isinstance(message, Request) and message.id == id_ for message in state.waiting))
     )
 

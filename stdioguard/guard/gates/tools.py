@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from stdioguard.guard.verdicts import MALFORMED, REFUSED, Refuse
-from stdioguard.policy.policy import DENY
+from stdioguard.policy.policy import CONFIRM, DENY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +55,11 @@ def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
             continue
         if state.listed.get(name, call.cursor) != call.cursor:
             continue  # another page has this name
-        if state.policy.rule_for(name).action != DENY:
+        rule = state.policy.rule_for(name)
+        if rule.action != DENY:
             on_page.add(name)
+            if rule.action == CONFIRM and len(state.definitions) < MAX_LISTED:
+                state.definitions[name] = tool
             if len(state.listed) < MAX_LISTED:
                 state.listed[name] = call.cursor
             shown.append(tool)
