@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
         required: bool
         """Whether a client must prove itself; else one that presents nothing is let in, without scopes."""
+        is_attack: bool
+        """Whether the credential that was refused last is wrong, rather than one that was good once."""
         interval: float
         """Seconds after which `review` is to be asked again."""
 

@@ -110,6 +110,8 @@ class Session:
             desk=desk,
         )
         self._server_secret = server_secret
+        self._speaker: Caller | None = None
+        """Whose message is being decided about, for the record."""
         self._out = Output()
         self.pulse = authenticator.interval if authenticator is not None else None
         """Seconds after which `tick` is due however quiet it is, or `None`."""
@@ -251,8 +253,10 @@ class Session:
         if isinstance(message, Notification) and message.method == "notifications/cancelled" and self._cancel_held(message):
             return
         exchange = Exchange(self.state, message)
+        self._speaker = None
         for gate in gates.passage(gates.FROM_CLIENT, message.method):
             verdict = gate(exchange)
+            self._speaker = exchange.caller
             if verdict is None:
                 continue
             if isinstance(verdict, Ask):
@@ -313,12 +317,13 @@ class Session:
         if pending is None:
             self._note(_CLIENT, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending")
             return
-        if response.result is not None:
-            refusal = identity.of_answer(state) or self._check_client_result(pending, response.result)
-            if refusal is not None:
-                self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.note)
-                self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
-                return
+        refusal = identity.of_answer(state)
+        if refusal is None and response.result is not None:
+            refusal = self._check_client_result(pending, response.result)
+        if refusal is not None:
+            self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.note)
+            self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
+            return
         self._note(_CLIENT, "response", "forward", pending.method, response.id)
         self._tell_server(Response(pending.id, result=response.result, error=response.error))
 
@@ -378,7 +383,7 @@ class Session:
                 if refusal is not None:
                     break
         elif response.error is not None:
-            refusal = self._check_error(response.error)
+            refusal = identity.result(state, call, {}) or self._check_error(response.error)
             answers.not_the_guards(response.error)
         if refusal is not None or response.error is not None:
             lifecycle.failed(state, call)
@@ -404,9 +409,8 @@ class Session:
 
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:
         self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.note)
-        self._answer(
-            Response(call.id, error=answers.error(refusal.code, refusal.rule, f"the server's answer was refused: {refusal.text}"))
-        )
+        text = refusal.text if refusal.rule == identity.RULE else f"the server's answer was refused: {refusal.text}"
+        self._answer(Response(call.id, error=answers.error(refusal.code, refusal.rule, text)))
 
     # --- consent --------------------------------------------------------------------------------------------------------------
 
@@ -440,6 +444,7 @@ class Session:
     def _decided(self, held: Held, *, approved: bool) -> None:
         state = self.state
         state.held.pop(held.ask_id, None)
+        self._speaker = held.exchange.caller
         if not approved or state.now > held.deadline:
             state.denials += 1
             if state.denials >= consent.MAX_DENIALS:
@@ -468,6 +473,7 @@ class Session:
 
     def _undecided(self, held: Held, reason: str) -> None:
         self.state.held.pop(held.ask_id, None)
+        self._speaker = held.exchange.caller
         for exchange in (held.exchange, *held.followers):
             self._refuse_client(exchange, consent.refused(exchange, reason))
 
@@ -681,7 +687,7 @@ class Session:
         self._record(entry)
 
     def _record(self, entry: dict[str, Any]) -> None:
-        caller = self.state.caller
+        caller = self._speaker if entry["from"] == _CLIENT and entry["kind"] != "response" else self.state.caller
         if caller is not None:
             entry["client"] = caller.client
             entry["token"] = caller.token

@@ -132,9 +132,13 @@ class State:
         """Tools that may have to be asked about, as the server has listed them last."""
         self.caller: Caller | None = None
         """The client of this pipe, once it has proved itself, by its last good credential."""
+        launched = authenticator.launched() if authenticator is not None else None
+        self.owner: str | None = launched.client_id if launched is not None else None
+        """The id of the client that this pipe belongs to, from its first proof on."""
         self.newly_proved: list[Caller] = []
         """Callers that the record does not tell of yet."""
         self.lists_changed = False
+        self.was_refused = False
         self.failures = 0
         """Wrong or missing credentials so far."""
 
@@ -174,6 +178,8 @@ class State:
         if before is caller:
             return
         self.caller = caller
+        if self.owner is None and caller.client_id:
+            self.owner = caller.client_id
         if before is None or (before.token, before.expires, before.grants) != (caller.token, caller.expires, caller.grants):
             self.newly_proved.append(caller)
         if before is not None and before.grants != caller.grants:

@@ -30,14 +30,12 @@ _NOBODYS = credentials.hashed("")
 class _Proof:
     """What a caller's credential rests on: the client's record, and a secret of it or a token."""
 
-    __slots__ = ("client", "deadline", "secret", "verified")
+    __slots__ = ("client", "secret", "verified")
 
     def __init__(self, client: Client | None, *, secret: str | None = None, verified: Verified | None = None) -> None:
         self.client = client
         self.secret = secret
         self.verified = verified
-        self.deadline: float | None = None
-        """When it runs out on `_ticking`'s clock."""
 
 
 class _Wrong(Exception):  # noqa: N818 - a credential that is nobody's, on its way to `authenticate`
@@ -80,6 +78,8 @@ class Authenticator:
         self._ask_for_keys = ask_for_keys
         self._wait = wait
         self._clock = clock
+        self._began = (clock(), _ticking())
+        self.is_attack = False
         self._verifier: Verifier | None = None
         self._clients: dict[str, tuple[float, object, Client | None]] = {}
         self._cached: dict[bytes, Caller] = {}
@@ -95,6 +95,7 @@ class Authenticator:
         try:
             return self._whose(credential, "message"), ""
         except _Wrong as wrong:
+            self.is_attack = wrong.attack
             if wrong.attack:
                 self._wait()
             return None, str(wrong)
@@ -153,9 +154,10 @@ class Authenticator:
         if known is None or self._client(known.name) is known:
             return caller
         try:
-            return self._same_or_new(caller, self._caller(self._renewed(proof, known), caller.via))
+            renewed = self._same_or_new(caller, self._caller(self._renewed(proof, known), caller.via))
         except _Wrong:
             return None
+        return renewed if self._is_good(renewed) else None
 
     def is_revoked(self, caller: Caller) -> bool:
         """Tell whether the caller's client or token was revoked, rather than run out."""
@@ -195,7 +197,7 @@ class Authenticator:
                 found = kept
         if client is None or found is None or found is _NOBODYS:
             raise _Wrong("a secret of no client" if client is None else f"not the secret of client {client.name}")
-        if found["until"] is not None and self._clock() >= found["until"]:
+        if found["until"] is not None and self._now() >= found["until"]:
             raise _Wrong(f"a secret of client {client.name} that was replaced", attack=False)
         return _Proof(self._usable(client), secret=found["id"])
 
@@ -205,7 +207,7 @@ class Authenticator:
         if self._verifier is None:
             self._verifier = tokens.Verifier(self._server, self._issuers)
         try:
-            verified = self._verifier.verify(credential, self._clock())
+            verified = self._verifier.verify(credential, self._now())
         except tokens.Untimely as error:
             raise _Wrong(str(error), attack=False) from None
         except tokens.TokenError as error:
@@ -223,7 +225,7 @@ class Authenticator:
 
     def _usable(self, client: Client) -> Client:
         """Return the client, if it may use this server now, started as it was."""
-        state = client.state(self._clock())
+        state = client.state(self._now())
         if state != "active":
             raise _Wrong(f"client {client.name} is {state}", attack=False)
         if not client.serves(self._server):
@@ -248,8 +250,6 @@ class Authenticator:
             if verified.scopes is not None:
                 grants.append(verified.scopes | self._of_roles(verified.roles))
         expires = min((end for end in ends if end is not None), default=None)
-        if expires is not None:
-            proof.deadline = _ticking() + expires - self._clock()
         name = client.name if client is not None else f"{verified.subject} of {verified.issuer}" if verified is not None else ""
         if self._only is not None and (client is None or name != self._only):
             raise _Wrong(f"a credential of {name}, where that of {self._only} is asked for")
@@ -284,11 +284,16 @@ class Authenticator:
             return old
         return new
 
+    def _now(self) -> float:
+        """Return the time: what the wall clock says, and no less than what has passed since the session began."""
+        wall, ticking = self._began
+        return max(self._clock(), wall + _ticking() - ticking)
+
     # --- what is looked at again --------------------------------------------------------------------------------------------------
 
     def _is_good(self, caller: Caller) -> bool:
         proof: _Proof = caller.credential
-        if caller.expires is not None and (self._clock() >= caller.expires or (proof.deadline or 0.0) <= _ticking()):
+        if caller.expires is not None and self._now() >= caller.expires:
             return False
         return proof.verified is None or not self._is_token_revoked(proof.verified)
 

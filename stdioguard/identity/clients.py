@@ -102,6 +102,8 @@ def read(name: str) -> Client:
     finally:
         os.close(descriptor)
     try:
+        if len(data) > MAX_SIZE:
+            raise ValueError  # noqa: TRY301 - as what is wrong with its text
         return _parsed(name, strict_json.decode(data))
     except (MalformedError, KeyError, TypeError, ValueError):
         raise ClientError(f"{path} is damaged; remove it and add the client anew") from None

@@ -55,7 +55,7 @@ def _count(descriptor: int) -> int:
             continue
         if now - WINDOW < moment <= now:
             moments.append(moment)
-    text = " ".join(f"{moment:.3f}" for moment in moments[:_KEPT])
+    text = " ".join(repr(moment) for moment in moments[:_KEPT])
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text.encode(), 0)
     return len(moments)

@@ -25,10 +25,11 @@ _MAX_TOKEN_FILE = 16 << 10
 
 
 class NotAuthenticated(LaunchError):  # noqa: N818 - a decision, shown to the user
-    """A launch whose client is nobody. Its first requests are answered before it ends."""
+    """A launch whose client is nobody. Its first requests are answered before it ends; `why` is for the record."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, why: str) -> None:
         super().__init__(REFUSED, text)
+        self.why = why
 
 
 def take_token(own: dict[str, str]) -> str | None:
@@ -60,6 +61,10 @@ def authenticator(
         return None
     from stdioguard.identity.authenticator import Authenticator  # noqa: PLC0415 - where clients are told apart
 
+    if sys.platform == "linux":
+        from stdioguard.sandbox.linux import kernel  # noqa: PLC0415 - where there will be a credential in memory
+
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     ask = None
     if policy.issuers:
         from stdioguard.launch import keys  # noqa: PLC0415 - where tokens of others are accepted
@@ -79,7 +84,8 @@ def authenticator(
         # The reason is the guard's to know: what is shown is the same for every wrong credential.
         raise NotAuthenticated(
             f'not authenticated: the client\'s token is not good for the server "{server}"; '
-            "see stdioguard client list, and stdioguard token inspect for what is wrong with it"
+            "the record says why, and stdioguard token inspect",
+            why,
         )
     return found
 
@@ -122,7 +128,7 @@ class _TokenFile:
             if self._checker is not None:
                 # With everything above it, once: who can change a folder there can change it under any check.
                 checked = self._checker.opened(self.path, "the token file", private=True)
-                self._checker, descriptor = None, checked.fd
+                self._checker, descriptor, self.path = None, checked.fd, checked.realpath
             else:
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
@@ -132,7 +138,15 @@ class _TokenFile:
         try:
             status = os.fstat(descriptor)
             mark = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
-            if mark == before or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o170077 != 0o100000:
+            if status.st_nlink > 1 and before is None:
+                text = f"the token file {self.path} has another name too, by which the server might read it; make it anew, by its one name"
+                raise LaunchError(REFUSED, text)
+            if (
+                mark == before
+                or status.st_nlink > 1
+                or status.st_uid not in (0, os.geteuid())
+                or status.st_mode & 0o170077 != 0o100000
+            ):
                 return None
             data = os.read(descriptor, _MAX_TOKEN_FILE)
         finally:

@@ -156,6 +156,7 @@ class Relay:
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         watched: dict[int, int] = {}
+        looked = 0.0
         while True:
             quiet = self._is_quiet()
             if not quiet:
@@ -164,8 +165,9 @@ class Relay:
                     return
             self._watch(poll, watched)
             ready = poll.poll(self._pulse if quiet else self._timeout())
-            if not ready and self._pulse is not None:
-                self._apply([self._session.tick(time.monotonic())])
+            if self._pulse is not None and (not ready or time.monotonic() >= looked + self._pulse / 1000):
+                looked = time.monotonic()  # however much else there is to do
+                self._apply([self._session.tick(looked)])
             for descriptor, event in ready:
                 if descriptor == wake:
                     _drain(wake)

@@ -85,9 +85,15 @@ def _run(options: Options) -> int:
         resolved.checker.located(policy.sandbox["seccomp"], "the profile's system-call filter")
     for kind in ("config", "state", "cache"):
         resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
-    authenticator = identity.authenticator(
-        policy, name, only=options.client, token_file=options.token_file, token=token, checker=resolved.checker
-    )
+    try:
+        authenticator = identity.authenticator(
+            policy, name, only=options.client, token_file=options.token_file, token=token, checker=resolved.checker
+        )
+    except identity.NotAuthenticated as refusal:
+        record = _open_record(policy, options, name, resolved.program)
+        record.write([{"event": "identity", "outcome": "refused", "via": "launch", "detail": refusal.why}])
+        _close(record, REFUSED, [])
+        raise
     server_secret = os.urandom(32).hex() if policy.handshake["server"] else None
     if server_secret is not None:
         server_environment[identity.SERVER_VARIABLE] = server_secret
@@ -110,7 +116,7 @@ def _run(options: Options) -> int:
     gc.enable()
     status = relay.run()
     code = _exit_code(relay, status)
-    if code == 0 and session.state.failures and session.state.caller is None:
+    if code == 0 and session.state.was_refused and session.state.caller is None:
         _say(f'not authenticated: no client has proved itself to the server "{name}"; see stdioguard client list')
         code = REFUSED
     if relay.left_behind:

@@ -43,6 +43,7 @@ _SHAPES = (
     ("hf_", r"\bhf_[A-Za-z0-9]{20,}"),
     ("pypi-", r"\bpypi-[A-Za-z0-9_\-]{20,}"),
     ("eyj", r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"),  # JWT
+    ("sgc:", r"sgc:[A-Za-z0-9_.\-]{1,64}:[A-Za-z0-9_\-]{20,}"),  # our own
     ("private key-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     ("://", r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # user:password in a URL
     ("bearer", r"(?i)\bbearer\s+[A-Za-z0-9._~+/\-]{12,}=*"),

@@ -58,7 +58,11 @@ def hidden(plan: Plan, files: Sequence[str]) -> list[str]:
         folder = next((folder for folder in plan.runtime if _is_below(file, folder)), None)
         if folder is not None:
             raise GrantRefused(f"{file} is in {folder}, which the server needs to run; keep it elsewhere")
-    return [file for file in files if any(_is_below(file, folder) for folder in (*plan.read, *plan.write))]
+        folder = next((folder for folder in plan.private() if _is_below(file, folder)), None)
+        if folder is not None:
+            raise GrantRefused(f"{file} is in {folder}, which is the server's own; keep it elsewhere")
+    shown = [file for file in files if any(_is_below(file, folder) for folder in (*plan.read, *plan.write))]
+    return [*shown, *(f"{file}.*" for file in shown)]  # and what is written beside it, to take its place
 
 
 def check(plan: Plan, *, home: str, own: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stdioguard.guard.asking import Decision
 from stdioguard.guard.gates.identity import MAX_FAILURES
 from stdioguard.guard.session import Output
 from tests.identity.people import SERVER, Launched, People, parts
@@ -883,7 +884,9 @@ def test_a_call_that_another_channel_approves_too_late_does_not_run_either(peopl
         asked = talk.client_got()
         if is_spoiled:
             ENDS[how](people, short)
-        talk._take(talk.session.decide(asked["id"], approved=True, now=talk.now))
+        (held,) = talk.session.state.held.values()
+        assert held.ask_id == asked["id"]
+        talk._take(talk.session.decide(held.question.id, Decision(approved=True, channel="terminal"), talk.now))
         assert bool(talk.all_to_server()) is not is_spoiled
         people.clock.passes(1000)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _CALL = frozenset({"tools/call"})
 _SCOPED = frozenset({"tools/call", "prompts/get", "completion/complete",
-                     "resources/read", "resources/subscribe", "resources/unsubscribe"})  # fmt: skip
+                     "resources/read", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"})  # fmt: skip
 _LISTS = frozenset({"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 _OPENING = frozenset({"initialize", "server/discover"})
 _ROUNDS = eras.INPUT_REQUIRED_METHODS

@@ -34,20 +34,21 @@ def from_client(exchange: Exchange) -> Verdict | None:
     authenticator = state.authenticator
     if authenticator is None:
         return None
+    if state.failures >= MAX_FAILURES:
+        return _refusal("after the end of the session")  # what came in the same breath
     if type(message) is not Request:
         exchange.caller = _standing(state)
         return None if exchange.caller is not None else _refusal("no client has proved itself")
     if len(presented) > 1 and any(other != presented[0] for other in presented):
         return _failed(state, "two credentials that differ")
     modern = exchange.era == eras.MODERN
-    known = authenticator.launched() or state.caller
     caller: Caller | None
     why = "no credential"
     if presented:
         caller, why = authenticator.authenticate(presented[0])
         if caller is None:
-            return _failed(state, why)
-        if known is not None and known is not NOBODY and not caller.is_same(known):
+            return _failed(state, why, counts=authenticator.is_attack)
+        if state.owner not in (None, caller.client_id):
             return _failed(state, "a credential of another client than the session's")
     elif modern:
         caller = authenticator.launched()
@@ -74,7 +75,8 @@ def from_server(exchange: Exchange) -> Verdict | None:
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
     """Keep the answer from a client that was revoked in the meantime. One whose credential ran out had asked in time."""
-    if state.authenticator is not None and call.caller is not None and state.authenticator.is_revoked(call.caller):
+    caller = call.caller
+    if state.authenticator is not None and caller not in (None, NOBODY) and state.authenticator.is_revoked(caller):
         return _refusal("the client was revoked")
     return None
 
@@ -106,7 +108,8 @@ def _standing(state: State) -> Caller | None:
     authenticator, caller = state.authenticator, state.caller
     if authenticator is None or caller is NOBODY:
         return caller
-    current = authenticator.review(caller) if caller is not None else None
+    # What the launch has proved is what the launch proves now: its token file may hold another token.
+    current = authenticator.review(caller) if caller is not None and caller.via != "launch" else None
     if current is None:
         current = authenticator.launched()  # proved by the launch, or renewed there
         if current is not None and caller is not None and not current.is_same(caller):
@@ -133,8 +136,9 @@ def _take(message: Any) -> list[object]:
     return found
 
 
-def _failed(state: State, why: str) -> Refuse:
-    state.failures += 1
+def _failed(state: State, why: str, *, counts: bool = True) -> Refuse:
+    state.was_refused = True
+    state.failures += counts
     refusal = _refusal(why)
     refusal.closes = state.failures >= MAX_FAILURES
     return refusal

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from stdioguard.guard.verdicts import INVALID_PARAMS, REFUSED, RESOURCE_NOT_FOUND, Refuse
+from stdioguard.guard.verdicts import INVALID_PARAMS, MALFORMED, REFUSED, RESOURCE_NOT_FOUND, Refuse
 from stdioguard.policy.policy import DENY
 from stdioguard.wire import eras
 
@@ -28,8 +28,15 @@ _LISTS = {
     "resources/list": ("resources", "uri"),
     "resources/templates/list": ("resources", "uriTemplate"),
 }
-_TWISTED = re.compile(r"(?i)(^|[/\\])\.{1,2}([/\\?#]|$)|%2e|%2f|%5c|%00|\\|[^!-~]")
-"""What makes two spellings of one URI: dot segments and separators, plain or escaped, and what is not printable ASCII."""
+_TWISTED = re.compile(
+    r"(^|[/\\])\.{1,2}([/\\?#]|$)|\\|[^!-~]"  # dot segments, separators, and what is not printable ASCII
+    r"|%(?i:2[def]|5[cf]|7e|00|3[0-9]|[46][1-9a-f]|[57][0-9a])"  # separators that are escaped, and what need not be (RFC 3986, 6.2.2.2)
+    r"|^[^:/?#]*[A-Z]"  # the case of a scheme, and that of a host; who asks, an empty port, the root's dot (6.2.2.1, 6.2.3)
+    r"|^[^:/?#]*://[^/?#]*([A-Z@]|[.:]([/?#]|$)|\.:)"
+    r"|^file:(?!///[^/])|^file:[^?#]*[^:/]//"  # the machine itself by name, and empty segments (RFC 8089)
+    r"|^(https?|wss?|ftp):(?!//[^/])|^(http|ws)://[^/?#]*:80([/?#]|$)|^(https|wss)://[^/?#]*:443([/?#]|$)"  # as WHATWG URL reads them
+)
+"""What makes two spellings of one URI."""
 
 
 def from_client(exchange: Exchange) -> Verdict | None:
@@ -38,17 +45,25 @@ def from_client(exchange: Exchange) -> Verdict | None:
     method = exchange.message.method
     if method == "tools/call":
         name = params.get("name")
-        if type(name) is str and not _granted(caller, policy.rule_for(name)):
-            return _absent(f"Unknown tool: {name}", policy.rule_for(name))
+        if type(name) is str:
+            rule = policy.rule_for(name)
+            # What no rule names is denied to everybody by default: to a caller that has scopes it must look the same.
+            if not _granted(caller, rule) or (caller is not None and rule is policy.tools.default and rule.action == DENY):
+                return _absent(f"Unknown tool: {name}", rule)
+        return None
+    if method == "subscriptions/listen":
+        _cut(policy, caller, params.get("notifications"))
         return None
     kind, name = _asked_for(method, params)
     if type(name) is not str:
-        return None  # a server can say what is wrong with it
+        # Not the server's to judge: JavaScript takes `["x"]` for "x", Go `Name` for `name` (CVE-2026-27896).
+        key = "prompts.name" if kind == "prompts" else "resources.uri"
+        return Refuse(MALFORMED, key, f"{method} names one of the {kind}, by a text", protocol_code=INVALID_PARAMS)
     if kind == "prompts":
         rule = policy.prompts.rule_for(name)
         return None if _there(caller, rule) else _absent(f"Unknown prompt: {name}", rule)
     found = _resource(policy, name)
-    if found is None or not _there(caller, found):
+    if found is None or not _visible(policy, caller, name):
         refusal = _absent("Resource not found", found)
         if exchange.era != eras.MODERN:
             refusal.protocol_code, refusal.data = RESOURCE_NOT_FOUND, {"uri": name}
@@ -74,6 +89,19 @@ def _resource(policy: Policy, uri: str) -> Rule | None:
     return None if _TWISTED.search(uri) else policy.resources.rule_for(uri)
 
 
+def _visible(policy: Policy, caller: Caller | None, uri: str) -> bool:
+    """Tell whether a resource is there, by its URI and by that without query and fragment, which a server may not look at."""
+    rules = (_resource(policy, uri), _resource(policy, re.split("[?#]", uri, maxsplit=1)[0]))
+    return all(rule is not None and _there(caller, rule) for rule in rules)
+
+
+def _cut(policy: Policy, caller: Caller | None, wanted: Any) -> None:
+    """Take out of a subscription the resources that are not there; the acknowledgement tells the client what it got."""
+    uris = wanted.get("resourceSubscriptions") if type(wanted) is dict else None
+    if type(uris) is list:
+        wanted["resourceSubscriptions"] = [uri for uri in uris if type(uri) is str and _visible(policy, caller, uri)]
+
+
 def _granted(caller: Caller | None, rule: Rule) -> bool:
     return caller is None or not rule.scopes or caller.may(rule.scopes)
 
@@ -93,7 +121,7 @@ def from_server(exchange: Exchange) -> Verdict | None:
     """Refuse to tell of a change of what the client cannot see."""
     uri = exchange.message.params.get("uri")
     rule = _resource(exchange.state.policy, uri) if type(uri) is str else None
-    if rule is None or not _there(exchange.state.caller, rule):
+    if rule is None or not _visible(exchange.state.policy, exchange.state.caller, uri):
         return Refuse(REFUSED, rule.origin if rule else "resources.uri", "this resource is not the client's to see")
     return None
 
@@ -121,5 +149,6 @@ def _name(entry: Any, key: str) -> str:
 
 
 def _listed(caller: Caller | None, policy: Policy, kind: str, name: str) -> bool:
-    rule = policy.prompts.rule_for(name) if kind == "prompts" else _resource(policy, name)
-    return bool(name) and rule is not None and _there(caller, rule)
+    if kind == "prompts":
+        return bool(name) and _there(caller, policy.prompts.rule_for(name))
+    return bool(name) and _visible(policy, caller, name)
