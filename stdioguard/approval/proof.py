@@ -8,7 +8,6 @@ that with the public key as it was when the session began. What is on the disk a
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from stdioguard.policy import places
@@ -85,7 +84,9 @@ def _signed(decision: dict[str, Any]) -> bytes:
 
 
 def _private(passphrase: str, setting: dict[str, Any]) -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - for high risk only
+    import hashlib  # noqa: PLC0415 - for high risk only
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     cost = {name: int(setting[name]) for name in _COST}
     if not (2 <= cost["n"] <= 1 << 20 and cost["r"] <= 32 and cost["p"] <= 16):

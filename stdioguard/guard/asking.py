@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     class Desk(Protocol):
         """What the core asks of `approval`, without waiting. Nothing here asks anybody: that is done after the record is written."""
 
-        def new_id(self) -> str:
-            """Return an id for a question, which a person can type."""
+        def new_id(self, digest: str) -> str:
+            """Return an id for a question, which a person can type: that of the same call, where it was refused for want of anybody."""
 
         def settled(self, question: Question) -> Decision | None:
             """Return a decision that a person has made before and that holds for this very call, or `None`. It may be used up by that."""
@@ -39,12 +39,12 @@ class Question:
 
     `arguments` are as the model gave them; `digest` is the SHA-256 (hex) of the method and canonical parameters (`rounds.digest`); the
     pins stand for what the server and the tool were when the question was put. `deadline` is on the session's clock, in seconds. `times`
-    is how often the same call was made while this one waits.
+    is how often the same call was made while this one waits. `by_client` says that the client has been asked to ask.
     """
 
     __slots__ = (
-        "arguments", "client", "deadline", "digest", "id", "parked", "remember", "risk", "rule", "server", "server_pin", "task", "times",
-        "tool", "tool_pin",
+        "arguments", "by_client", "client", "deadline", "digest", "id", "parked", "remember", "risk", "rule", "server", "server_pin",
+        "task", "times", "tool", "tool_pin",
     )  # fmt: skip
 
     def __init__(self, id: str, tool: str, arguments: dict[str, Any], digest: str, *, deadline: float) -> None:  # noqa: A002
@@ -62,4 +62,5 @@ class Question:
         self.task = False
         self.remember = True
         self.parked = False
+        self.by_client = False
         self.times = 1

@@ -433,6 +433,7 @@ class Session:
         patience = PATIENCE if token is None else PATIENCE_WITH_PROGRESS
         first = state.now + (PROGRESS_INTERVAL if token is not None else patience)
         question.deadline = state.now + patience
+        question.by_client = verdict.by_client
         held = Held(state.next_guard_id(), exchange, question, question.deadline, token, first, by_client=verdict.by_client)
         state.held[held.ask_id] = held
         self._note_message(_CLIENT, "ask", message, rule=verdict.rule)

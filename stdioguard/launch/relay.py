@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stdioguard.approval.desk import Desk
     from stdioguard.guard.session import Output, Session
     from stdioguard.launch.child import Child
     from stdioguard.ledger.record import Record
@@ -44,6 +45,9 @@ GRACE = 1.2
 TERM_GRACE = 0.5
 FLUSH = 30.0
 """Seconds without progress after which a client that does not read what was sent to it is given up."""
+
+_LOOK = 0.25
+"""Seconds between two looks at what people have decided on other channels, while a call waits for them."""
 
 RECORD_LOST = "the record cannot be written"
 
@@ -95,11 +99,15 @@ class Outbox:
 class Relay:
     """One session's pipes. `start` makes the server; it is called once, when the first message has been accepted."""
 
-    def __init__(self, session: Session, record: Record, start: Callable[[], Child], server_name: str) -> None:
+    def __init__(
+        self, session: Session, record: Record, start: Callable[[], Child], server_name: str, desk: Desk | None = None
+    ) -> None:
         self._session = session
         self._record = record
         self._start = start
         self._name = server_name
+        self._desk = desk
+        self._desk_seen = 0.0
         self._child: Child | None = None
         self._tree = Tree()
         self._status: int | None = None
@@ -165,6 +173,8 @@ class Relay:
                     return
             self._watch(poll, watched)
             ready = poll.poll(self._pulse if quiet else self._timeout())
+            if self._desk is not None and self._desk.waits:
+                self._poll_desk(self._desk)
             if self._pulse is not None and (not ready or time.monotonic() >= looked + self._pulse / 1000):
                 looked = time.monotonic()  # however much else there is to do
                 self._apply([self._session.tick(looked)])
@@ -261,9 +271,19 @@ class Relay:
         if session_deadline is not None:
             deadlines.append(session_deadline)
         deadlines += [moment for moment in (self._stopping, self._linger, self._orphaned) if moment is not None]
+        if self._desk is not None and self._desk.waits:
+            deadlines.append(self._desk_seen + _LOOK)
         if not deadlines:
             return self._pulse
         return min(max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1, self._pulse or float("inf"))
+
+    def _poll_desk(self, desk: Desk) -> None:
+        """Take in what people have decided elsewhere."""
+        now = time.monotonic()
+        if now >= self._desk_seen + _LOOK:
+            self._desk_seen = now
+            for question_id, decision in desk.poll():
+                self._apply([self._session.decide(question_id, decision, now)])
 
     def _keep_time(self) -> None:
         now = time.monotonic()
@@ -368,6 +388,12 @@ class Relay:
                 reason = f"{RECORD_LOST}: {error.strerror}"
                 self._fail(reason, self._session.unrecorded(records, reason, time.monotonic()))
                 return
+        if self._desk is not None:
+            for output in outputs:
+                for question_id in output.withdrawn:
+                    self._desk.withdraw(question_id)
+                for question in output.asked:
+                    self._desk.ask(question)
         if to_server and self.failure is None:
             if self._child is None and not self._spawn():
                 return
@@ -465,6 +491,8 @@ class Relay:
             self._stop_tree(self._child)
         if self._stderr is not None:
             self._stderr.close()
+        if self._desk is not None:
+            self._desk.close()
         self._flush_client()
 
     def _flush_client(self) -> None:

@@ -69,6 +69,9 @@ def run(options: Options) -> int:
     except OSError as error:
         _say(f"cannot start: {error.strerror or error}: {error.filename or 'the working directory'}")
         return CONFIGURATION
+    except Exception as fault:  # noqa: BLE001 - a mistake of the guard's ends the launch, in one line as everything else
+        _say(f"cannot go on: {type(fault).__name__} in the guard: {fault}; please report it")
+        return REFUSED
 
 
 def _run(options: Options) -> int:
@@ -99,18 +102,25 @@ def _run(options: Options) -> int:
         server_environment[identity.SERVER_VARIABLE] = server_secret
     plan = _make_plan(policy, resolved, options, name, server_environment, own)
     record = _open_record(policy, options, name, resolved.program)
+    nonce = os.urandom(5).hex()
+    desk = None
+    if policy.asks():
+        from stdioguard.launch import consent  # noqa: PLC0415 - where a call may have to wait for a person
+
+        desk = consent.desk(policy, resolved, nonce, own)
     session = Session(
         policy,
         server_name=name,
-        nonce=os.urandom(5).hex(),
+        nonce=nonce,
         key=os.urandom(32),
         resolve=os.path.realpath,
         authenticator=authenticator,
         server_secret=server_secret,
+        desk=desk,
     )
     child.prepare()
-    kept = authenticator.folders() if authenticator is not None else []
-    relay = Relay(session, record, lambda: _start(plan, umask, record, kept), name)
+    kept = [*(authenticator.folders() if authenticator is not None else []), *(desk.folders() if desk is not None else [])]
+    relay = Relay(session, record, lambda: _start(plan, umask, record, kept), name, desk)
     # Everything up to here lives as long as the session: the collector need not look at it, and the child shares its pages.
     gc.freeze()
     gc.enable()

@@ -61,12 +61,13 @@ def _problem(value: Any, constraint: dict[str, Any], resolve: Callable[[str], st
     paths = value if type(value) is list else [value]
     if not all(type(path) is str for path in paths):
         return "is not a path"
-    if not all(_is_inside(path, inside, resolve) for path in paths):
+    if not all(is_inside(path, inside, resolve) for path in paths):
         return f"is not inside {', '.join(inside) or 'any granted folder'}"
     return None
 
 
-def _is_inside(path: str, folders: list[str], resolve: Callable[[str], str]) -> bool:
+def is_inside(path: str, folders: list[str], resolve: Callable[[str], str]) -> bool:
+    """Tell whether a path leads to one of `folders`, canonical ones, or below it. What may be no path is inside nothing."""
     if len(path) > MAX_PATH:
         return False
     # What a server may expand, decode or fetch is not a path that the guard can judge.

@@ -72,9 +72,9 @@ def from_client(exchange: Exchange) -> Verdict | None:
 def question(exchange: Exchange) -> asking.Question:
     """Return the question that this call is."""
     state, params, rule = exchange.state, exchange.message.params, exchange.rule
-    id_ = state.desk.new_id() if state.desk is not None else ""
-    arguments = params.get("arguments") or {}
-    made = asking.Question(id_, params["name"], arguments, rounds.digest("tools/call", params), deadline=state.now + PARKED)
+    digest = exchange.digest or rounds.digest("tools/call", params)
+    id_ = state.desk.new_id(digest) if state.desk is not None else ""
+    made = asking.Question(id_, params["name"], params.get("arguments") or {}, digest, deadline=state.now + PARKED)
     made.client = exchange.caller.client if exchange.caller is not None else ""
     made.server = state.server_name
     made.tool_pin = pin(state, params["name"])

@@ -1,0 +1,249 @@
+"""The desk: what the guard's own process knows of asking a person. It puts questions where channels find them, and judges the answers.
+
+Nothing here waits. Questions go into the queue, and to the approver's dialogs where there are any; `poll` takes decisions in. A decision
+counts once, for the digest of the call that waits, before its deadline; of high risk only where the person's own proof is with it, or
+where it came by the approver's pipe, which no file on the disk can forge.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from stdioguard.approval import queue
+from stdioguard.guard.asking import CLIENT, DESK, Decision
+from stdioguard.policy import places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stdioguard.approval.approver import Approver
+    from stdioguard.approval.grants import Grant
+    from stdioguard.guard.asking import Question
+
+HIGH = "high"
+POLL = 0.25
+"""Seconds between two looks at the queue while something waits."""
+_MAX_ARGUMENTS = 256 << 10
+
+
+class Desk:
+    """Asks about the calls of one session.
+
+    `channels` are a profile's `[consent]`, `server` tells the server's command and code, `key` is what `proof.read` has found.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str,
+        session: str,
+        channels: dict[str, list[str]],
+        approver: Approver | None,
+        key: dict[str, Any] | None,
+    ) -> None:
+        self._server = server
+        self._pin = ""
+        self._session = session
+        self._channels = channels
+        self._approver = approver
+        self._key = key
+        self._open: dict[str, Question] = {}
+        """Questions whose calls wait, and parked ones, by id."""
+        self._approved: dict[str, tuple[Question, str]] = {}
+        """Parked questions that were approved, by digest, and the channel."""
+        self._grants: list[Grant] = []
+        """Of this session alone."""
+
+    # --- what the core asks -----------------------------------------------------------------------------------------------------
+
+    def new_id(self, digest: str) -> str:
+        """Return an id for a question: that of the same call, where it was refused for want of anybody."""
+        parked = (question.id for question in self._open.values() if question.parked and question.digest == digest)
+        return next(parked, None) or queue.new_id()
+
+    def settled(self, question: Question) -> Decision | None:
+        """Return a decision that was made before and holds for this call."""
+        question.server_pin = self._server_pin()
+        self._take_parked()
+        found = self._approved.pop(question.digest, None)
+        if found is not None and self._is_same(found[0], question) and queue.clock() < found[0].deadline:
+            return Decision(approved=True, channel=found[1])
+        from stdioguard.approval import grants  # noqa: PLC0415 - where a person is asked
+
+        now = time.time()
+        for grant in (*self._grants, *grants.listed()):
+            if grant.covers(question, now):
+                return Decision(approved=grant.approved, channel=grant.channel, grant=grant.id)
+        return None
+
+    def way(self, question: Question, *, client: bool) -> str | None:
+        """Return how this question is asked now."""
+        from stdioguard.approval import presence  # noqa: PLC0415 - where a person is asked
+
+        watching = presence.channels()
+        for channel in self._channels["high" if question.risk == HIGH else "channels"]:
+            if channel == "client" and client:
+                return CLIENT
+            if channel == "dialog" and self._approver is not None and self._approver.alive:
+                return DESK
+            if channel in watching and (question.risk != HIGH or self._key is not None):
+                return DESK
+        return None
+
+    def folders(self) -> list[str]:
+        """Make and return the folders that are written in during a session. Where they cannot be made, nobody is asked there."""
+        from stdioguard.approval import grants  # noqa: PLC0415 - where a person may be asked
+
+        try:
+            places.private_directory(places.directory("config"))
+            return [queue.folder(), places.private_directory(grants.folder())]
+        except OSError:
+            return []
+
+    # --- what the relay does with an output ---------------------------------------------------------------------------------------
+
+    def ask(self, question: Question) -> None:
+        """Put a question where the channels find it, or put it anew. One that cannot be written is not asked about there."""
+        before = self._open.get(question.id)
+        if before is not None and before is not question:
+            question.times = before.times + 1
+        self._open[question.id] = question
+        now = time.monotonic()
+        left = max(0.0, question.deadline - now)
+        question.server_pin = self._server_pin()
+        arguments: Any = question.arguments
+        members: dict[str, Any] = {
+            "session": self._session,
+            "created": time.time(),
+            "deadline": queue.clock() + left,
+            "client": question.client,
+            "server": question.server,
+            "server_pin": question.server_pin,
+            "tool": question.tool,
+            "tool_pin": question.tool_pin,
+            "risk": question.risk,
+            "rule": question.rule,
+            "digest": question.digest,
+            "task": question.task,
+            "parked": question.parked,
+            "remember": question.remember and bool(question.tool_pin),
+            "times": question.times,
+            "cwd": os.getcwd(),
+        }
+        from stdioguard.wire import strict_json  # noqa: PLC0415 - loaded already
+
+        size = len(strict_json.encode(arguments))
+        if size > _MAX_ARGUMENTS:
+            arguments, members["arguments_size"] = {}, size
+            members["remember"] = False
+        members["arguments"] = arguments
+        if question.parked:
+            question.deadline = members["deadline"]
+        try:
+            queue.write(question.id, members)
+        except OSError:
+            pass  # other channels may still answer; if none does, the call is refused
+        channels = self._channels["high" if question.risk == HIGH else "channels"]
+        by_dialog = not question.by_client and not question.parked and question.times == 1
+        if self._approver is not None and "dialog" in channels and by_dialog:
+            self._approver.ask({**members, "id": question.id})
+
+    def withdraw(self, id: str) -> None:  # noqa: A002
+        """Take a question back from every channel."""
+        if self._open.pop(id, None) is not None:
+            queue.remove(id)
+            if self._approver is not None:
+                self._approver.withdraw(id)
+
+    def poll(self) -> list[tuple[str, Decision]]:
+        """Return the decisions that have come on calls that wait."""
+        found: list[tuple[str, Decision]] = []
+        if self._approver is not None:
+            for answer in self._approver.answers():
+                question = self._open.get(answer["id"])
+                if question is not None and answer["digest"] == question.digest and type(answer["approved"]) is bool:
+                    found.append((question.id, self._decision(question, {**answer, "channel": "dialog"})))
+        for question in list(self._open.values()):
+            if question.parked:
+                continue
+            said = self._judged(question)
+            if said is not None:
+                found.append((question.id, self._decision(question, said)))
+        self._take_parked()
+        return found
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to poll for."""
+        return any(not question.parked for question in self._open.values())
+
+    def close(self) -> None:
+        """Take every question back."""
+        for id_ in list(self._open):
+            self.withdraw(id_)
+        if self._approver is not None:
+            self._approver.close()
+
+    # --- judging ------------------------------------------------------------------------------------------------------------------
+
+    def _judged(self, question: Question) -> dict[str, Any] | None:
+        """Return what a channel has decided on a question by way of the queue, if that counts."""
+        said = queue.decision(question.id)
+        if said is None or said.get("id") != question.id or said.get("digest") != question.digest:
+            return None
+        if type(said.get("approved")) is not bool or said.get("channel") not in ("terminal", "page"):
+            return None
+        if said["approved"] and question.risk == HIGH:
+            from stdioguard.approval import proof  # noqa: PLC0415 - for high risk
+
+            if self._key is None or not proof.is_signed(self._key, said):
+                return None
+        return said
+
+    def _decision(self, question: Question, said: dict[str, Any]) -> Decision:
+        """Return the decision, and remember it as the person wants."""
+        from stdioguard.approval import grants  # noqa: PLC0415 - where a person has decided
+
+        if said["channel"] == "dialog" and said.get("scope") == "session":
+            said = {**said, "constraints": {name: {"equals": value} for name, value in question.arguments.items()}}
+        grant = grants.make(question, said)
+        if grant is not None and grant.scope == "session":
+            self._grants.append(grant)
+        elif grant is not None:
+            try:
+                grants.keep(grant)
+            except OSError:
+                grant = None  # it holds for this call
+        return Decision(approved=said["approved"], channel=said["channel"], grant=grant.id if grant is not None else None)
+
+    def _take_parked(self) -> None:
+        """Take in what was decided on calls that nobody could be asked about when they were made."""
+        for question in list(self._open.values()):
+            if not question.parked:
+                continue
+            if queue.clock() >= question.deadline:
+                self.withdraw(question.id)
+                continue
+            said = self._judged(question)
+            if said is None:
+                continue
+            self._decision(question, said)
+            if said["approved"] and said.get("scope", "once") == "once":
+                self._approved[question.digest] = (question, said["channel"])
+            self.withdraw(question.id)
+
+    def _server_pin(self) -> str:
+        """Return what stands for the server in grants: SHA-256 (hex)."""
+        if not self._pin:
+            import hashlib  # noqa: PLC0415 - where a person is asked
+
+            self._pin = hashlib.sha256(self._server.encode("utf-8", "surrogateescape")).hexdigest()
+        return self._pin
+
+    @staticmethod
+    def _is_same(one: Question, other: Question) -> bool:
+        return (one.client, one.server, one.server_pin, one.tool, one.tool_pin) == (
+            other.client, other.server, other.server_pin, other.tool, other.tool_pin,
+        )  # fmt: skip

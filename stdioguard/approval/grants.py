@@ -1,0 +1,185 @@
+"""Decisions that a person wants to be remembered: for what, for whom, and until when.
+
+A grant holds for one client, server and tool, each as it was (the pins), and for calls all of whose arguments meet its constraints. It
+is a file in the configuration directory, `grants/ID.json`, or, for a session, in the guard's memory alone. High risk is approved for a
+session at most.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from stdioguard.approval import queue
+from stdioguard.guard.gates import arguments
+from stdioguard.identity.clients import replace
+from stdioguard.policy import places
+from stdioguard.wire import strict_json
+from stdioguard.wire.errors import MalformedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stdioguard.guard.asking import Question
+
+MAX_GRANTS = 1000
+_SIZE = 1 << 18
+_FIELDS = (
+    "id", "approved", "client", "server", "server_pin", "tool", "tool_pin", "risk", "constraints", "scope", "until", "created",
+    "channel",
+)  # fmt: skip
+
+
+class Grant:
+    """One remembered decision. `constraints` are by argument: `{"equals": V}`, `{"inside": FOLDER}` or `{"any": true}`.
+
+    `until` and `created` are seconds since the epoch, `until` may be `None`.
+    """
+
+    __slots__ = _FIELDS
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self.id: str = members["id"]
+        self.approved: bool = members["approved"]
+        self.client: str = members["client"]
+        self.server: str = members["server"]
+        self.server_pin: str = members["server_pin"]
+        self.tool: str = members["tool"]
+        self.tool_pin: str = members["tool_pin"]
+        self.risk: str = members["risk"]
+        self.constraints: dict[str, dict[str, Any]] = members["constraints"]
+        self.scope: str = members["scope"]
+        self.until: float | None = members["until"]
+        self.created: float = members["created"]
+        self.channel: str = members["channel"]
+
+    def members(self) -> dict[str, Any]:
+        """Return the grant as it is written."""
+        return {field: getattr(self, field) for field in _FIELDS}
+
+    def covers(self, question: Question, now: float) -> bool:
+        """Tell whether the grant decides this call, now (seconds since the epoch)."""
+        same = (self.client, self.server, self.server_pin, self.tool, self.tool_pin)
+        return (
+            same == (question.client, question.server, question.server_pin, question.tool, question.tool_pin)
+            and bool(self.tool_pin)
+            and self.risk == question.risk
+            and (self.until is None or now < self.until)
+            and question.remember
+            and meets(self.constraints, question.arguments)
+        )
+
+
+def meets(constraints: dict[str, dict[str, Any]], given: dict[str, Any]) -> bool:
+    """Tell whether every argument is constrained, and meets it: nothing passes that the person has not seen a line for."""
+    if given.keys() != constraints.keys():
+        return False
+    return all(_meets(constraints[name], value) for name, value in given.items())
+
+
+def _meets(constraint: dict[str, Any], value: Any) -> bool:
+    if constraint.keys() == {"any"}:
+        return constraint["any"] is True
+    if constraint.keys() == {"equals"}:
+        return strict_json.canonical(constraint["equals"]) == strict_json.canonical(value)
+    if constraint.keys() != {"inside"} or type(value) is not str or type(constraint["inside"]) is not str:
+        return False
+    folder = constraint["inside"]
+    # As the argument gate judges it: what the server could expand or decode is inside nothing.
+    return os.path.isabs(folder) and arguments.is_inside(value, [os.path.realpath(folder)], os.path.realpath)
+
+
+def make(question: Question, decision: dict[str, Any]) -> Grant | None:
+    """Return the grant that a decision asks for, or `None` where it asks for none, or for one that this call itself would not meet."""
+    scope, constraints, until = decision.get("scope", "once"), decision.get("constraints"), decision.get("until")
+    if scope not in queue.SCOPES or scope == "once" or not question.remember or not question.tool_pin:
+        return None
+    if type(constraints) is not dict or not all(type(value) is dict for value in constraints.values()):
+        return None
+    if scope == "until" and type(until) not in (int, float):
+        return None
+    if decision["approved"] and question.risk == "high" and scope != "session":
+        return None  # a file that anything of this user's can write shall not approve high risk
+    return (
+        Grant(
+            {
+                "id": queue.new_id(),
+                "approved": decision["approved"],
+                "client": question.client,
+                "server": question.server,
+                "server_pin": question.server_pin,
+                "tool": question.tool,
+                "tool_pin": question.tool_pin,
+                "risk": question.risk,
+                "constraints": constraints,
+                "scope": scope,
+                "until": until if scope == "until" else None,
+                "created": time.time(),
+                "channel": str(decision.get("channel", "")),
+            }
+        )
+        if meets(constraints, question.arguments)
+        else None
+    )
+
+
+def folder() -> str:
+    """Return where grants are kept; it need not exist."""
+    return os.path.join(places.directory("config"), "grants")
+
+
+def keep(grant: Grant) -> None:
+    """Write a grant. Raises `OSError`."""
+    places.private_directory(places.directory("config"))
+    places.private_directory(folder())
+    if len(os.listdir(folder())) >= MAX_GRANTS:
+        raise OSError(28, f"more than {MAX_GRANTS} grants; revoke some with stdioguard grants revoke", folder())
+    replace(os.path.join(folder(), f"{grant.id}.json"), strict_json.encode(grant.members()).encode("ascii"))
+
+
+def listed() -> list[Grant]:
+    """Return the grants that are kept, the oldest first; what is damaged, or another user's, is not one."""
+    try:
+        entries = os.listdir(folder())
+    except OSError:
+        return []
+    found = []
+    for entry in entries:
+        name, _, rest = entry.partition(".")
+        grant = _read(name) if queue.is_id(name) and rest == "json" else None
+        if grant is not None:
+            found.append(grant)
+    return sorted(found, key=lambda grant: grant.created)
+
+
+def revoke(id: str) -> bool:  # noqa: A002 - the contract's word
+    """Remove a grant; return whether it was there. Raises `OSError`."""
+    if not queue.is_id(id):
+        return False
+    try:
+        os.unlink(os.path.join(folder(), f"{id}.json"))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read(id_: str) -> Grant | None:
+    try:
+        descriptor = os.open(os.path.join(folder(), f"{id_}.json"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
+            return None
+        grant = Grant(strict_json.decode(os.read(descriptor, _SIZE)))
+    except (OSError, MalformedError, KeyError, TypeError):
+        return None
+    finally:
+        os.close(descriptor)
+    if grant.id != id_ or type(grant.approved) is not bool or (grant.approved and grant.risk == "high"):
+        return None
+    if type(grant.constraints) is not dict or not all(type(value) is dict for value in grant.constraints.values()):
+        return None
+    return grant if grant.until is None or type(grant.until) in (int, float) else None
