@@ -7,6 +7,7 @@ with the guard's own margin, and cannot look like a header, a prompt or an answe
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 import unicodedata
 
@@ -76,27 +77,26 @@ def card(question: Waiting, look: Look, *, whole: bool = False) -> list[str]:
     members = question.members
     lines = [head(question, look)]
     for label, text in _facts(question):
-        lines += _labelled(label, text, look)
+        lines += labelled(label, text, look)
     arguments = members.get("arguments")
     if members.get("arguments_size") is not None:
         size = name(members["arguments_size"])
-        lines += _labelled("arguments", f"chosen by the model; too large to be shown ({size} bytes)", look)
+        lines += labelled("arguments", f"chosen by the model; too large to be shown ({size} bytes)", look)
     elif arguments == {}:
-        lines += _labelled("arguments", "none", look)
+        lines += labelled("arguments", "none", look)
     else:
         lines.append(f"  {look.paint('dim', 'arguments')}  chosen by the model:")
         given = arguments if type(arguments) is dict else {"": arguments}
-        shown = _whole(given) if whole else display.arguments(given)
-        margin = f"    {look.paint('dim', look.bar)} "
+        shown = _whole(given) if whole else [line.removeprefix("  ") for line in display.arguments(given)]
         for line in shown:
-            lines += [margin + piece for piece in broken(_tame(line.removeprefix("  ")), look.width - 6)]
+            lines += margined(line, look)
     return lines
 
 
 def _facts(question: Waiting) -> list[tuple[str, str]]:
     members = question.members
     created = members.get("created")
-    age = span(time.time() - created) if type(created) in (int, float) else "?"
+    age = span(time.time() - created) if isinstance(created, int | float) else "?"
     times = members.get("times")
     asked = f"{age} ago" + (f", {times} times" if type(times) is int and times > 1 else "")
     facts = [
@@ -115,8 +115,17 @@ def _facts(question: Waiting) -> list[tuple[str, str]]:
     return facts
 
 
-def _labelled(label: str, text: str, look: Look) -> list[str]:
-    pieces = broken(text, look.width - 13)
+def margined(text: str, look: Look) -> list[str]:
+    """Return the lines of a visible text that is theirs: each begins with a margin of the guard's."""
+    margin = f"    {look.paint('dim', look.bar)} "
+    return [margin + piece for piece in broken(_tame(text), look.width - 5 - columns(look.bar))]
+
+
+def labelled(label: str, text: str, look: Look) -> list[str]:
+    """Return the lines of one fact, with its label before it."""
+    # The guard's own sentences, and paths, have words; what has none is broken where the line ends.
+    pieces = textwrap.wrap(text, max(look.width - 13, 2)) if text.isascii() else broken(text, look.width - 13)
+    pieces = pieces or [""]
     return [f"  {look.paint('dim', label.ljust(9))}  {pieces[0]}", *(" " * 13 + piece for piece in pieces[1:])]
 
 
@@ -125,12 +134,7 @@ def _whole(arguments: dict[str, Any]) -> list[str]:
     lines = []
     for key, item in arguments.items():
         if isinstance(item, str):
-            parts = [_quoted(line) + "\\n" for line in item.split("\n")]
-            parts[-1] = parts[-1].removesuffix("\\n") + '"'
-            parts[0] = '"' + parts[0]
-            parts = [part for part in parts if part != '"' or len(parts) == 1]
-            if not parts[-1].endswith('"') or item.endswith("\n"):
-                parts[-1] += '"'
+            parts = ('"' + "\\n\n".join(map(_quoted, item.split("\n"))) + '"').split("\n")
         else:
             parts = [display.visible(strict_json.readable(item))]
         lines += [f"{name(key, 1 << 20)}: {parts[0]}", *("  " + part for part in parts[1:])]
@@ -162,15 +166,17 @@ def columns(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WFA" else 1
 
 
-def broken(text: str, width: int) -> list[str]:
-    """Return a text in pieces of at most `width` columns; an empty text is one empty piece."""
-    width = max(width, 2)
+def broken(text: str, room: int) -> list[str]:
+    """Return a text in pieces of at most `room` columns; an empty text is one empty piece."""
+    room = max(room, 2)
     if text.isascii():
-        return [text[start : start + width] for start in range(0, len(text), width)] or [""]
-    pieces, piece, used = [], [], 0
+        return [text[start : start + room] for start in range(0, len(text), room)] or [""]
+    pieces: list[str] = []
+    piece: list[str] = []
+    used = 0
     for char in text:
         wide = columns(char)
-        if used + wide > width:
+        if used + wide > room:
             pieces.append("".join(piece))
             piece, used = [], 0
         piece.append(char)
@@ -178,11 +184,16 @@ def broken(text: str, width: int) -> list[str]:
     return [*pieces, "".join(piece)]
 
 
-def cut(text: str, width: int) -> str:
-    """Return a text of at most `width` columns; what is missing is three dots."""
-    if sum(map(columns, text)) <= width:
+def width(text: str) -> int:
+    """Return how many columns a text takes at most."""
+    return sum(map(columns, text))
+
+
+def cut(text: str, room: int) -> str:
+    """Return a text of at most `room` columns; what is missing is three dots."""
+    if width(text) <= room:
         return text
-    return broken(text, max(width, 6) - 3)[0] + "..."
+    return broken(text, max(room, 6) - 3)[0] + "..."
 
 
 def span(seconds: float) -> str:

@@ -157,14 +157,18 @@ class Desk:
             if self._approver is not None:
                 self._approver.withdraw(id)
 
-    def poll(self) -> list[tuple[str, Decision]]:
-        """Return the decisions that have come on calls that wait."""
-        found: list[tuple[str, Decision]] = []
+    def poll(self) -> list[tuple[str, Decision | None]]:
+        """Return the decisions that have come on calls that wait, and `None` for one that nobody can answer any more."""
+        found: list[tuple[str, Decision | None]] = []
         if self._approver is not None:
             for answer in self._approver.answers():
                 question = self._open.get(answer["id"])
-                if question is not None and answer["digest"] == question.digest and type(answer["approved"]) is bool:
+                if question is not None and answer["digest"] == question.digest and type(answer.get("approved")) is bool:
                     found.append((question.id, self._decision(question, {**answer, "channel": "dialog"})))
+            for id_, _ in self._approver.failed():
+                question = self._open.get(id_)
+                if question is not None and self.way(question, client=False) is None:
+                    found.append((id_, None))
         for question in list(self._open.values()):
             if question.parked:
                 continue

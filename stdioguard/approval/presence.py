@@ -47,7 +47,7 @@ def present(channel: str) -> Iterator[None]:
 
 def channels() -> set[str]:
     """Return the channels that are live now; marks that nobody holds are removed."""
-    found = set()
+    found: set[str] = set()
     try:
         where = os.path.join(places.directory("runtime"), "approvals", "watching")
         entries = os.listdir(where)
@@ -82,19 +82,31 @@ def _held(path: str) -> int:
 
 
 def _is_held(path: str) -> bool:
+    # Another one who looks may hold a free mark for the moment in which it is removed.
+    if not _refuses_a_lock(path):
+        return False
+    time.sleep(0.002)
+    return _refuses_a_lock(path)
+
+
+def _refuses_a_lock(path: str) -> bool:
+    """Tell whether somebody holds the mark at `path`; one that nobody holds is removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
-            return False
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        os.unlink(path)
-    except BlockingIOError:
-        return True
+    except OSError as error:
+        os.close(descriptor)
+        return isinstance(error, BlockingIOError)
+    try:
+        # A name is taken away by whoever holds its file alone, and only if it is that file's name still.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+            os.unlink(path)
     except OSError:
-        return False
+        pass
     finally:
         os.close(descriptor)
     return False

@@ -8,7 +8,7 @@ import sys
 import click
 
 from stdioguard import __version__
-from stdioguard.cli import client, profile, token
+from stdioguard.cli import approvals, client, grants, profile, token
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy.errors import ProfileError
 
@@ -51,6 +51,8 @@ def doctor(format_: str) -> None:
 app.add_command(profile.group)
 app.add_command(client.group)
 app.add_command(token.group)
+app.add_command(approvals.group)
+app.add_command(grants.group)
 
 
 def _give_up_stdout() -> None:

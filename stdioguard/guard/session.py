@@ -189,6 +189,15 @@ class Session:
             self._decided(held, approved=decision.approved)
         return self._out
 
+    def give_up(self, question_id: str, now: float) -> Output:
+        """Take note that nobody can answer a question any more."""
+        self._begin(now)
+        held = next((held for held in self.state.held.values() if held.question.id == question_id), None)
+        if held is not None:
+            self._withdraw(held)
+            self._unanswered(held)
+        return self._out
+
     @property
     def is_busy(self) -> bool:
         """Whether a request of the client's is still to be answered by the server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from stdioguard.approval import proof
 from stdioguard.approval.desk import Desk
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
 def desk(policy: Policy, resolved: Resolved, session: str, own: Mapping[str, str]) -> Desk:
     """Return the desk of a session. `own` is the guard's environment."""
     approver = None
-    if any("dialog" in channels for channels in policy.consent.values()) and (own.get("DISPLAY") or own.get("WAYLAND_DISPLAY")):
+    if any("dialog" in channels for channels in policy.consent.values()) and _has_desktop(own):
         from stdioguard.approval import approver as processes  # noqa: PLC0415 - where there is a desktop
         from stdioguard.approval import dialog  # noqa: PLC0415
 
         program = dialog.available(own)
         approver = processes.Approver(program, own) if program is not None else None
     return Desk(server=server(policy, resolved), session=session, channels=policy.consent, approver=approver, key=proof.read())
+
+
+def _has_desktop(own: Mapping[str, str]) -> bool:
+    """Tell whether looking for a dialog program is worth its import."""
+    return sys.platform != "linux" or bool(own.get("DISPLAY") or own.get("WAYLAND_DISPLAY"))
 
 
 def server(policy: Policy, resolved: Resolved) -> str:

@@ -283,7 +283,10 @@ class Relay:
         if now >= self._desk_seen + _LOOK:
             self._desk_seen = now
             for question_id, decision in desk.poll():
-                self._apply([self._session.decide(question_id, decision, now)])
+                if decision is None:
+                    self._apply([self._session.give_up(question_id, now)])
+                else:
+                    self._apply([self._session.decide(question_id, decision, now)])
 
     def _keep_time(self) -> None:
         now = time.monotonic()

@@ -213,7 +213,8 @@ def make_private(plan: Plan, name: str) -> None:
     private = os.path.join(places.directory("state"), "servers", safe if safe.strip(".") else "_")
     plan.home = places.private_directory(os.path.join(private, "state"))
     plan.cache = places.private_directory(os.path.join(places.directory("cache"), "servers", safe))
-    plan.tmp = places.private_directory(os.path.join(private, "tmp", f"{os.getpid()}-{os.urandom(4).hex()}"))
+    # Short, since programs make sockets there, whose paths may have 107 bytes (unix(7)).
+    plan.tmp = places.private_directory(os.path.join(places.directory("state"), "tmp", os.urandom(4).hex()))
     plan.home, plan.cache, plan.tmp = map(os.path.realpath, (plan.home, plan.cache, plan.tmp))
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -583,5 +584,6 @@ def chromium_without_a_window(work: str) -> bool:
     browser = next(path for name in CHROMIUM if (path := shutil.which(name)))
     with open(f"{work}/page.html", "w") as file:
         file.write("<p id=x></p><script>document.getElementById('x').textContent = 6 * 7</script>")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={work}/profile", "--dump-dom")
+    # Its profile holds links to its sockets, so it belongs where the sockets are: in the server's own temporary folder.
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tempfile.mkdtemp()}", "--dump-dom")
     return "42" in _run(browser, *options, f"file://{work}/page.html", cwd=work)

@@ -6,7 +6,8 @@ A server on loopback is reached by every program and every user of the machine, 
 - Cookies know no ports: another user's server on 127.0.0.1 is sent ours. A session therefore has two halves, both needed for every
   request that shows or does something: a cookie that no script reads, and a key that only the page's own origin, port included,
   keeps. The key in a header is also what another site cannot send without asking first, and nobody answers that (no CORS).
-- `Origin`, where there is one, and `Sec-Fetch-Site`, where the browser sends it, are the page's own; `Origin` must be there to change anything.
+- `Origin`, where there is one, and `Sec-Fetch-Site`, where the browser sends it, are the page's own; what changes something needs an
+  `Origin`.
 
 The login link holds a token of 256 bits in its fragment, which no browser sends: the page's script posts it, once.
 """
@@ -97,6 +98,7 @@ class Gate:
         self.cookie = f"stdioguard-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
         if scope["type"] != "http":
             raise RuntimeError("the page speaks HTTP only")
         begun = False
@@ -167,7 +169,8 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if len(body) > MAX_BODY:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):

@@ -14,6 +14,8 @@ SETTINGS = (
     "/etc/alternatives",  # Debian's links between programs of one purpose
     "/etc/ca-certificates",
     "/etc/ca-certificates.conf",
+    "/etc/chromium",
+    "/etc/chromium.d",  # read by the wrapper that Debian puts before it
     "/etc/crypto-policies",
     "/etc/debian_version",
     "/etc/fonts",

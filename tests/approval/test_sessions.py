@@ -1,0 +1,134 @@
+"""The terminal's commands and real sessions: what a person does at one end is what happens at the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stdioguard.approval import queue
+from tests.approval import PASSPHRASE, STDIOGUARD, Terminal, set_passphrase
+from tests.launch.test_consent import ERAS, Talk, waiting
+
+READ = 1.2
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def stdioguard(*arguments: str) -> tuple[int, str]:
+    finished = subprocess.run(
+        [*STDIOGUARD, *arguments], capture_output=True, text=True, input="", timeout=60, start_new_session=True
+    )
+    return finished.returncode, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("key", ["a", "d"])
+def test_a_key_in_the_live_list_decides_the_call_that_waits(home: Path, era: str, key: str) -> None:
+    with Terminal("approvals", "watch", columns=120) as person, Talk(home, era) as talk:
+        person.wait_for("nothing waits")
+        talk.call(path="/home/ana/x")
+        screen = person.wait_for('path: "/home/ana/x"')
+        assert waiting(path="/home/ana/x").id in screen
+        person.read(READ)
+        person.type(key)
+        person.wait_for("approved once" if key == "a" else "denied")
+        assert talk.ran(talk.answer()) is (key == "a")
+        person.wait_for("nothing waits")
+        talk.call(path="/home/ana/x")  # one yes is for one call
+        person.wait_for("1 question waits")
+        person.type("d")
+        assert not talk.ran(talk.answer())
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_high_risk_runs_with_the_passphrase_and_for_the_session_only_with_the_same_arguments(home: Path, era: str) -> None:
+    set_passphrase()
+    with Terminal("approvals", "watch", columns=120) as person, Talk(home, era, risk="high") as talk:
+        person.wait_for("nothing waits")
+        talk.call(n=1)
+        asked = waiting(n=1).id
+        person.wait_for(asked)
+        person.read(READ)
+        person.type("s")
+        person.wait_for("passphrase to approve")
+        assert stdioguard("approvals", "approve", asked)[0] == 77
+        person.type(f"{PASSPHRASE}\n")
+        person.wait_for("approved for this session")
+        assert talk.ran(talk.answer())
+        talk.call(n=1)
+        assert talk.ran(talk.answer())
+        talk.call(n=1.0)
+        person.wait_for("n: 1.0")
+        person.type("d")
+        assert not talk.ran(talk.answer())
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("arguments", [{}, {"path": "/a", "deep": {"list": [1, 1.5, "\u00e9\u202e", None, True]}}])
+def test_a_call_that_was_refused_since_nobody_was_there_is_approved_by_its_id(
+    home: Path, era: str, arguments: dict[str, object]
+) -> None:
+    with Talk(home, era) as talk:
+        talk.call(**arguments)
+        refused = json.dumps(talk.answer())
+        asked = waiting(**arguments).id
+        assert f"stdioguard approvals approve {asked}" in refused
+        assert "was refused already" in " ".join(stdioguard("approvals", "show", asked)[1].split())
+        code, said = stdioguard("approvals", "approve", asked)
+        assert code == 0, said
+        talk.call(**arguments)
+        assert talk.ran(talk.answer())
+        assert stdioguard("approvals", "approve", asked)[0] == 77
+
+
+def test_a_grant_that_was_given_in_the_terminal_is_listed_holds_and_ends_when_it_is_revoked(home: Path) -> None:
+    era = ERAS[0]
+    with Terminal("approvals", "watch", columns=120) as person, Talk(home, era) as talk:
+        person.wait_for("nothing waits")
+        talk.call(path="/home/ana/notes/a")
+        asked = waiting(path="/home/ana/notes/a").id
+        code, said = stdioguard("approvals", "approve", asked, "--for", "1h", "--like", "path=inside:/home/ana/notes")
+        assert (code, "approved for" in said) == (0, True)
+        assert talk.ran(talk.answer())
+        talk.call(path="/home/ana/notes/b")
+        assert talk.ran(talk.answer())
+        listed = stdioguard("grants", "list")[1]
+        assert 'path: inside "/home/ana/notes"' in listed
+        (row,) = json.loads(stdioguard("grants", "list", "--format", "json")[1])
+        talk.call(path="/home/ana/other")
+        person.wait_for("/home/ana/other")
+        person.type("d")
+        assert not talk.ran(talk.answer())
+        assert stdioguard("grants", "revoke", row["id"])[0] == 0
+        talk.call(path="/home/ana/notes/b")
+        person.wait_for("/home/ana/notes/b")
+        person.type("d")
+        assert not talk.ran(talk.answer())
+
+
+def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path) -> None:
+    """Nor does it take one that a program has put in the place of the person's."""
+    set_passphrase("what was set before")
+    with Terminal("approvals", "watch", columns=200) as person, Talk(home, ERAS[0], risk="high") as talk:
+        person.wait_for("nothing waits")
+        set_passphrase()
+        talk.call(n=1)
+        person.wait_for(waiting(n=1).id)
+        person.read(READ)
+        person.type("a")
+        person.wait_for("passphrase to approve")
+        person.type(f"{PASSPHRASE}\n")
+        person.wait_for("the session did not accept the approval")
+        assert len(queue.waiting()) == 1
+        person.type("d")
+        assert not talk.ran(talk.answer())
