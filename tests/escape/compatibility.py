@@ -586,4 +586,6 @@ def chromium_without_a_window(work: str) -> bool:
         file.write("<p id=x></p><script>document.getElementById('x').textContent = 6 * 7</script>")
     # Its profile holds links to its sockets, so it belongs where the sockets are: in the server's own temporary folder.
     options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tempfile.mkdtemp()}", "--dump-dom")
+    # As in containers: without namespaces there is no /dev/shm of the server's own, and the machine's is not its.
+    options = ("--disable-dev-shm-usage", *options)
     return "42" in _run(browser, *options, f"file://{work}/page.html", cwd=work)

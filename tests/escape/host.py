@@ -297,7 +297,7 @@ class Host:
         return {"codes": codes, "launches": self.launches}
 
 
-MEMORY, PROCESSES = 256, 48
+MEMORY, PROCESSES = 1024, 160
 """The limits of every session: mebibytes, and processes."""
 
 
