@@ -49,6 +49,8 @@ class Desk:
         self._channels = channels
         self._approver = approver
         self._key = key
+        self._shown: dict[str, str] = {}
+        """What the questions of `_open` look like to a person (`proof.seen`)."""
         self._open: dict[str, Question] = {}
         """Questions whose calls wait, and parked ones, by id."""
         self._approved: dict[str, tuple[Question, str]] = {}
@@ -141,6 +143,9 @@ class Desk:
         members["arguments"] = arguments
         if question.parked:
             question.deadline = members["deadline"]
+        from stdioguard.approval import proof  # noqa: PLC0415 - where a person is asked
+
+        self._shown[question.id] = proof.seen({**members, "id": question.id})
         try:
             queue.write(question.id, members)
         except OSError:
@@ -152,6 +157,7 @@ class Desk:
 
     def withdraw(self, id: str) -> None:  # noqa: A002
         """Take a question back from every channel."""
+        self._shown.pop(id, None)
         if self._open.pop(id, None) is not None:
             queue.remove(id)
             if self._approver is not None:
@@ -202,8 +208,10 @@ class Desk:
         if said["approved"] and question.risk == HIGH:
             from stdioguard.approval import proof  # noqa: PLC0415 - for high risk
 
-            if self._key is None or not proof.is_signed(self._key, said):
+            if self._key is None or not proof.is_signed(self._key, said) or said.get("seen") != self._shown.get(question.id):
                 return None
+        if said.get("seen", self._shown.get(question.id)) != self._shown.get(question.id):
+            return None
         return said
 
     def _decision(self, question: Question, said: dict[str, Any]) -> Decision:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 SHORTEST = 8
 """Characters of the shortest passphrase."""
+_SEEN = (
+    "id", "session", "client", "server", "server_pin", "tool", "tool_pin", "risk", "rule", "arguments", "arguments_size", "digest", "task",
+    "remember", "cwd",
+)  # fmt: skip
+"""Members of a question that are shown, or that what is shown depends on."""
 _COST = {"n": 1 << 15, "r": 8, "p": 1}
 
 
@@ -63,6 +68,16 @@ def sign(passphrase: str, setting: dict[str, Any], decision: dict[str, Any]) -> 
     if private.public_key().public_bytes_raw().hex() != setting["public"]:
         raise WrongPassphraseError("that is not the passphrase")
     return str(private.sign(_signed(decision)).hex())
+
+
+def seen(members: dict[str, Any]) -> str:
+    """Return what stands for a question as a person has seen it (SHA-256, hex): a decision that names it is for nothing else.
+
+    What is in the queue any program of this user can rewrite: another server's name over the same call, for one.
+    """
+    import hashlib  # noqa: PLC0415 - where a person has decided
+
+    return hashlib.sha256(strict_json.canonical({name: members.get(name) for name in _SEEN}).encode("ascii")).hexdigest()
 
 
 def is_signed(setting: dict[str, Any], decision: dict[str, Any]) -> bool:

@@ -25,6 +25,7 @@ MAX_SIZE = 1 << 20
 SCOPES = ("once", "session", "until", "always")
 """How long a decision holds; see `grants`."""
 
+_TEXTS = ("session", "client", "server", "server_pin", "tool", "tool_pin", "rule", "digest", "cwd")
 _ID_LENGTH = 8
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Those that a person cannot take for one another."""
@@ -90,7 +91,7 @@ def waiting() -> list[Waiting]:
         if not is_id(name) or rest != "json":
             continue
         members = _read(os.path.join(where, entry))
-        if members is None or members.get("version") != VERSION:
+        if members is None or not _is_question(members):
             continue
         if started(members.get("guard", 0)) != members.get("started") or members["deadline"] <= clock():
             remove(name)
@@ -117,7 +118,10 @@ def decision(id: str) -> dict[str, Any] | None:  # noqa: A002
     path = os.path.join(folder(), f"{id}.decision.json")
     members = _read(path)
     if members is not None:
-        os.unlink(path)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return None  # somebody else has taken it
     return members
 
 
@@ -136,6 +140,20 @@ def started(pid: int) -> str:
         return str(psutil.Process(pid).create_time())
     except psutil.Error:
         return ""
+
+
+def _is_question(members: dict[str, Any]) -> bool:
+    """Tell whether a file's members are those of a question: it may have been written by anything of this user's."""
+    number = (int, float)
+    return (
+        members.get("version") == VERSION
+        and type(members.get("guard")) is int
+        and type(members.get("started")) is str
+        and type(members.get("deadline")) in number
+        and type(members.get("created")) in number
+        and type(members.get("arguments")) is dict
+        and all(type(members.get(name)) is str for name in _TEXTS)
+    )
 
 
 def _place(path: str, data: bytes, *, anew: bool) -> None:

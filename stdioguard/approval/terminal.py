@@ -112,6 +112,7 @@ def answer(question: Waiting, *, approved: bool, more: dict[str, Any] | None = N
         raise RefusedError(f"the question {question.id} is damaged; its session has to ask again")
     if approved:
         check_shown(question)
+        decided["seen"] = proof.seen(question.members)
         if needs_passphrase(question):
             setting = proof.read()
             if setting is None or passphrase is None:

@@ -48,7 +48,7 @@ def test_a_question_appears_and_is_approved_with_a_key() -> None:
         person.wait_for(f"approved once: {asked}")
         person.wait_for("nothing waits")
         assert decided(asked)["approved"] is True
-        assert set(decided(asked)) == {"id", "digest", "approved", "channel"}
+        assert set(decided(asked)) == {"id", "digest", "approved", "channel", "seen"}
         person.type("q")
         assert person.ends() == 0
         assert person.is_as_before

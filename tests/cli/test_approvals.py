@@ -200,7 +200,10 @@ def test_approve_decides_for_this_call_once() -> None:
     asked = ask()
     digest = digest_of(asked)
     assert done("approvals", "approve", asked) == f"approved once: {asked}  filesystem: write_file\n"
-    assert queue.decision(asked) == {"id": asked, "digest": digest, "approved": True, "channel": "terminal"}
+    written = queue.decision(asked)
+    assert written is not None
+    assert len(written.pop("seen")) == 64
+    assert written == {"id": asked, "digest": digest, "approved": True, "channel": "terminal"}
 
 
 def test_deny_decides_for_this_call_once() -> None:

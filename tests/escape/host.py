@@ -297,7 +297,7 @@ class Host:
         return {"codes": codes, "launches": self.launches}
 
 
-MEMORY, PROCESSES = 1024, 160
+MEMORY, PROCESSES = 352, 160
 """The limits of every session: mebibytes, and processes."""
 
 

@@ -257,6 +257,7 @@ def test_a_question_goes_with_its_guard(home: Path) -> None:
 def signed(question: queue.Waiting, passphrase: str = PASSPHRASE, **more: Any) -> bool:
     key = proof.read()
     assert key is not None
+    more = {"seen": proof.seen(question.members), **more}
     said = {"id": question.id, "digest": question.members["digest"], "approved": True, "channel": "terminal", **more}
     return decide(question, approved=True, **more, signature=proof.sign(passphrase, key, said))
 
@@ -297,15 +298,33 @@ def test_a_signature_is_for_one_question(home: Path) -> None:
         for number in (1, 2):
             talk.call(a=number)
             question = waiting(a=number)
-            said = {"id": question.id, "digest": question.members["digest"], "approved": True, "channel": "terminal"}
+            seen = proof.seen(question.members)
+            said = {"id": question.id, "digest": question.members["digest"], "approved": True, "channel": "terminal", "seen": seen}
             if number == 1:
                 old = proof.sign(PASSPHRASE, setting, said)
-                assert decide(question, approved=True, signature=old)
+                assert decide(question, approved=True, seen=seen, signature=old)
                 assert talk.ran(talk.answer())
             else:
-                assert decide(question, approved=True, signature=old)
+                assert decide(question, approved=True, seen=seen, signature=old)
                 with pytest.raises(TimeoutError):
                     talk.answer(1.0)
+
+
+@pytest.mark.parametrize("name", ["server", "client", "rule", "cwd", "tool"])
+def test_a_signature_is_for_what_the_guard_has_written_and_not_for_what_another_wrote_over_it(home: Path, name: str) -> None:
+    set_passphrase(home)
+    with presence.present("terminal"), Talk(home, ERAS[0], risk="high") as talk:
+        talk.call(a=1)
+        question = waiting(a=1)
+        path = Path(queue.folder()) / f"{question.id}.json"
+        written = path.read_text()
+        path.write_text(json.dumps({**json.loads(written), name: "something harmless"}))
+        assert signed(waiting(a=1))
+        with pytest.raises(TimeoutError):
+            talk.answer(1.0)
+        path.write_text(written)
+        assert signed(waiting(a=1))
+        assert talk.ran(talk.answer())
 
 
 def test_high_risk_is_remembered_for_a_session_at_most(home: Path) -> None:

@@ -50,6 +50,8 @@ def decision(found: Waiting, body: dict[str, Any], now: float) -> dict[str, Any]
     if approved and body.get("version") != views.view(found, passphrase=proof.read() is not None)["version"]:
         raise RefusedError(409, "What was shown has changed. Look at it again; nothing was decided.")
     made: dict[str, Any] = {"id": found.id, "digest": members["digest"], "approved": approved, "channel": "page"}
+    if approved:
+        made["seen"] = proof.seen(members)
     if scope == "once":
         return made
     if not views.remembers(members):

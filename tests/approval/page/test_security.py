@@ -66,7 +66,9 @@ def test_an_honest_approval_reaches_the_guard(inside):
     members = ask()
     status, _, _ = inside.raw("POST", "/api/decide", approval(members, inside))
     assert status == 200
-    assert decided(members) == {"id": members["id"], "digest": members["digest"], "approved": True, "channel": "page"}
+    written = decided(members)
+    assert len(written.pop("seen")) == 64
+    assert written == {"id": members["id"], "digest": members["digest"], "approved": True, "channel": "page"}
 
 
 ATTACKS = {

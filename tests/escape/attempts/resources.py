@@ -15,7 +15,7 @@ UNCOUNTED = {"expected": "RLIMIT_DATA counts private memory, and each process by
 
 UNBOUND = {"root-plain": "RLIMIT_NPROC does not bind root (getrlimit(2)), and a namespace of root's own takes a mount view"}
 
-MEMORY, PROCESSES = 1024, 160
+MEMORY, PROCESSES = 352, 160
 """As in `host.py`."""
 
 
