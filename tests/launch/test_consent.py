@@ -299,7 +299,13 @@ def test_a_signature_is_for_one_question(home: Path) -> None:
             talk.call(a=number)
             question = waiting(a=number)
             seen = proof.seen(question.members)
-            said = {"id": question.id, "digest": question.members["digest"], "approved": True, "channel": "terminal", "seen": seen}
+            said = {
+                "id": question.id,
+                "digest": question.members["digest"],
+                "approved": True,
+                "channel": "terminal",
+                "seen": seen,
+            }
             if number == 1:
                 old = proof.sign(PASSPHRASE, setting, said)
                 assert decide(question, approved=True, seen=seen, signature=old)
