@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HIGH = "high"
 POLL = 0.25
 """Seconds between two looks at the queue while something waits."""
+MAX_PARKED = 32
+"""Calls that nobody could be asked about and that can still be approved: a flood of them fills neither the disk nor a person's list."""
 _MAX_ARGUMENTS = 256 << 10
 
 
@@ -112,6 +114,9 @@ class Desk:
         if before is not None and before is not question:
             question.times = before.times + 1
         self._open[question.id] = question
+        parked = [other.id for other in self._open.values() if other.parked]
+        for oldest in parked[:-MAX_PARKED]:
+            self.withdraw(oldest)
         now = time.monotonic()
         left = max(0.0, question.deadline - now)
         question.server_pin = self._server_pin()

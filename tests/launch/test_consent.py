@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stdioguard.approval import grants, presence, proof, queue
+from stdioguard.approval.desk import MAX_PARKED
 from tests.launch.guarded import INITIALIZE, READY, Guarded
 
 PROFILE = (
@@ -140,6 +141,18 @@ def test_where_nobody_can_be_asked_the_call_may_be_approved_for_the_next_time_on
         for arguments, runs in (({"a": 2}, False), ({"a": 1}, True), ({"a": 1}, False)):
             talk.call(**arguments)
             assert talk.ran(talk.answer()) is runs, arguments
+
+
+def test_a_flood_of_calls_that_nobody_can_be_asked_about_leaves_the_last_few_to_approve(home: Path) -> None:
+    with Talk(home, ERAS[0]) as talk:
+        for number in range(MAX_PARKED + 10):
+            talk.call(a=number)
+            assert not talk.ran(talk.answer())
+        assert [question.members["arguments"]["a"] for question in queue.waiting()] == list(range(10, MAX_PARKED + 10))
+        assert len(list(Path(queue.folder()).glob("*.json"))) == MAX_PARKED
+        assert decide(waiting(a=MAX_PARKED), approved=True)
+        talk.call(a=MAX_PARKED)
+        assert talk.ran(talk.answer())
 
 
 OTHERS = {
