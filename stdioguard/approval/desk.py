@@ -33,20 +33,19 @@ _MAX_ARGUMENTS = 256 << 10
 class Desk:
     """Asks about the calls of one session.
 
-    `channels` are a profile's `[consent]`, `server` tells the server's command and code, `key` is what `proof.read` has found.
+    `channels` are a profile's `[consent]`, `server_pin` stands for the server as it is, `key` is what `proof.read` has found.
     """
 
     def __init__(
         self,
         *,
-        server: str,
+        server_pin: str,
         session: str,
         channels: dict[str, list[str]],
         approver: Approver | None,
         key: dict[str, Any] | None,
     ) -> None:
-        self._server = server
-        self._pin = ""
+        self._server_pin = server_pin
         self._session = session
         self._channels = channels
         self._approver = approver
@@ -69,7 +68,7 @@ class Desk:
 
     def settled(self, question: Question) -> Decision | None:
         """Return a decision that was made before and holds for this call."""
-        question.server_pin = self._server_pin()
+        question.server_pin = self._server_pin
         self._take_parked()
         found = self._approved.pop(question.digest, None)
         if found is not None and self._is_same(found[0], question) and queue.clock() < found[0].deadline:
@@ -119,7 +118,7 @@ class Desk:
             self.withdraw(oldest)
         now = time.monotonic()
         left = max(0.0, question.deadline - now)
-        question.server_pin = self._server_pin()
+        question.server_pin = self._server_pin
         arguments: Any = question.arguments
         members: dict[str, Any] = {
             "session": self._session,
@@ -250,14 +249,6 @@ class Desk:
             if said["approved"] and said.get("scope", "once") == "once":
                 self._approved[question.digest] = (question, said["channel"])
             self.withdraw(question.id)
-
-    def _server_pin(self) -> str:
-        """Return what stands for the server in grants: SHA-256 (hex)."""
-        if not self._pin:
-            import hashlib  # noqa: PLC0415 - where a person is asked
-
-            self._pin = hashlib.sha256(self._server.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._pin
 
     @staticmethod
     def _is_same(one: Question, other: Question) -> bool:

@@ -11,7 +11,7 @@ import time
 
 from stdioguard import __version__
 from stdioguard.guard.session import Session
-from stdioguard.launch import child, environment, identity
+from stdioguard.launch import child, environment, identity, pins
 from stdioguard.launch.errors import CONFIGURATION, REFUSED, LaunchError
 from stdioguard.launch.relay import Relay
 from stdioguard.ledger import redact
@@ -88,12 +88,13 @@ def _run(options: Options) -> int:
         resolved.checker.located(policy.sandbox["seccomp"], "the profile's system-call filter")
     for kind in ("config", "state", "cache"):
         resolved.checker.missing(places.directory(kind), f"stdioguard's own {kind} folder")
+    pin = pins.server(policy, resolved)
     try:
         authenticator = identity.authenticator(
             policy, name, only=options.client, token_file=options.token_file, token=token, checker=resolved.checker
         )
     except identity.NotAuthenticated as refusal:
-        record = _open_record(policy, options, name, resolved.program)
+        record = _open_record(policy, options, name, resolved.program, pin)
         record.write([{"event": "identity", "outcome": "refused", "via": "launch", "detail": refusal.why}])
         _close(record, REFUSED, [])
         raise
@@ -101,13 +102,13 @@ def _run(options: Options) -> int:
     if server_secret is not None:
         server_environment[identity.SERVER_VARIABLE] = server_secret
     plan = _make_plan(policy, resolved, options, name, server_environment, own)
-    record = _open_record(policy, options, name, resolved.program)
+    record = _open_record(policy, options, name, resolved.program, pin)
     nonce = os.urandom(5).hex()
     desk = None
     if policy.asks():
         from stdioguard.launch import consent  # noqa: PLC0415 - where a call may have to wait for a person
 
-        desk = consent.desk(policy, resolved, nonce, own)
+        desk = consent.desk(policy, pin, nonce, own)
     session = Session(
         policy,
         server_name=name,
@@ -198,7 +199,7 @@ def _hold_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
-def _open_record(policy: Policy, options: Options, name: str, program: str) -> Record:
+def _open_record(policy: Policy, options: Options, name: str, program: str, pin: str) -> Record:
     try:
         record = Record(name)
         record.write(
@@ -208,6 +209,7 @@ def _open_record(policy: Policy, options: Options, name: str, program: str) -> R
                     "stdioguard": __version__,
                     "server": name,
                     "program": program,
+                    "pin": pin,
                     "command": redact.command(options.command),
                     "profile": {"name": policy.name, "source": policy.source, "sha256": policy.digest},
                     "user": os.getuid(),
