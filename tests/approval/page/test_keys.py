@@ -58,12 +58,12 @@ def test_tab_goes_through_the_buttons_deny_first_and_shows_where_it_is(visit):
 def test_the_help_and_the_sections_are_reached_by_keys(visit):
     page = visit()
     page.keyboard.press("?")
-    assert page.get_by_role("heading", name="Keyboard").is_visible()
+    page.get_by_role("heading", name="Keyboard").wait_for(state="visible")
     page.keyboard.press("Escape")
     page.keyboard.press("4")
-    assert page.locator("#grants").is_visible()
+    page.locator("#grants").wait_for(state="visible")
     page.keyboard.press("ArrowLeft")
-    assert page.locator("#sessions").is_visible()
+    page.locator("#sessions").wait_for(state="visible")
     assert page.evaluate("document.activeElement.id") == "tab-sessions"
 
 

@@ -326,6 +326,8 @@ def compare(sequences: Sequence[Sequence[Operation]], user: int | None) -> int:
                     continue
                 if isinstance(one, str) and isinstance(other, str) and _has_two_faults(operation, one, other):
                     continue
+                if operation[0] == "inotify_add_watch" and operation[2] == "null" and type(one) is type(other) is int:
+                    continue  # everybody uses /dev/null: a watch for one event may be over by now, and the next has another number
                 assert one == other, f"{operation}: {one} bare, {other} under the broker; in {sequence}"
                 succeeded += not isinstance(one, str)
             one, other = (brokered.snapshot(f"{top}/{number}") for top in (bare_top, held_top))
