@@ -57,7 +57,7 @@ class Desk:
         self._approved: dict[str, tuple[Question, str]] = {}
         """Parked questions that were approved, by digest, and the channel."""
         self._grants: list[Grant] = []
-        """Of this session alone."""
+        """Of the session alone."""
 
     # --- what the core asks -----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("zenity", "tkinter", "kdialog", "osascript", "powershell")
 DENY, ONCE, SESSION = "deny", "once", "session"
-LABELS = {DENY: "Deny", ONCE: "Allow once", SESSION: "Allow for this session"}
+LABELS = {DENY: "Deny", ONCE: "Allow once", SESSION: "Allow for the session"}
 TITLE = "stdioguard"
 
 WIDTH = 78
@@ -103,7 +103,7 @@ def text(members: Mapping[str, Any]) -> str:
         lines[-1] = f"arguments (chosen by the model): {members['arguments_size']:,} bytes, too large to be shown"
     notes = []
     if members.get("remember") is True:
-        notes.append("For this session: the same tool with the same arguments runs without asking.")
+        notes.append("For the session: the same tool with the same arguments runs without asking.")
     if members.get("parked"):
         notes.append("It was refused, since nobody could be asked. If allowed, it runs the next time.")
     lines += ["", *notes] if notes else []
@@ -273,8 +273,8 @@ var data = $.NSFileHandle.fileHandleWithStandardInput.readDataToEndOfFile;
 var asked = JSON.parse($.NSString.alloc.initWithDataEncoding(data, $.NSUTF8StringEncoding).js);
 var app = Application.currentApplication();
 app.includeStandardAdditions = true;
-var words = {"Deny": "deny", "Allow once": "once", "Allow for this session": "session"};
-var buttons = ["Deny", "Allow once"].concat(asked.remember ? ["Allow for this session"] : []);
+var words = {"Deny": "deny", "Allow once": "once", "Allow for the session": "session"};
+var buttons = ["Deny", "Allow once"].concat(asked.remember ? ["Allow for the session"] : []);
 var said;
 try {
     said = app.displayDialog(asked.heading + "\\n\\n" + asked.text,
@@ -329,7 +329,7 @@ $once.Enabled = $false
 $once.SetBounds(374, 392, 140, 32)
 $once.Add_Click({ $script:said = 'once'; $form.Close() })
 $session = New-Object System.Windows.Forms.Button
-$session.Text = 'Allow for this session'
+$session.Text = 'Allow for the session'
 $session.Enabled = $false
 $session.Visible = $asked.remember
 $session.SetBounds(524, 392, 160, 32)

@@ -154,7 +154,7 @@ class Screen:
         except OSError as error:
             self.message = f"the decision cannot be written: {error.strerror}"
         else:
-            how = "denied" if not approved else "approved for this session" if more else "approved once"
+            how = "denied" if not approved else "approved for the session" if more else "approved once"
             self.message = f"{how}: {question.id}  {cards.title(question)}"
             if approved and terminal.was_discarded(question):
                 self.message = terminal.NOT_ACCEPTED.format(id=question.id)
@@ -231,7 +231,7 @@ class Screen:
             once = "a approve once (passphrase)" if terminal.needs_passphrase(self.chosen) else "a approve once"
             keys = [(once, "a approve"), ("d deny", "d deny"), ("v all of it" if not self.whole else "v less", "v all"), *keys]
             if self.chosen.members.get("remember") is True:
-                keys.insert(1, ("s for this session", "s session"))
+                keys.insert(1, ("s for the session", "s session"))
             if len(self.questions) > 1:
                 keys.insert(-1, ("up/down choose", "1-9"))
         wide = "   ".join(words for words, _ in keys)
@@ -274,7 +274,7 @@ class _Lines:
     def run(self) -> None:
         """Show and decide until the person leaves."""
         with terminal.restored(0):
-            self.say("stdioguard approvals: questions appear here. Commands: a ID, s ID (this session), d ID, q")
+            self.say("stdioguard approvals: questions appear here. Commands: a ID, s ID (the session), d ID, q")
             while True:
                 self.look()
                 if select.select([0], [], [], POLL)[0]:
@@ -314,7 +314,7 @@ class _Lines:
             return str(error)
         except OSError as error:
             return f"the decision cannot be written: {error.strerror}"
-        return f"{id} {'approved' if approved else 'denied'}{' for this session' if more else ''}"
+        return f"{id} {'approved' if approved else 'denied'}{' for the session' if more else ''}"
 
     def say(self, text: str) -> None:
         terminal.put(1, text + "\n")

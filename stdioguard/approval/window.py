@@ -73,7 +73,7 @@ class Window:
         deny = ttk.Button(row, text="Deny", style="Deny.TButton", command=lambda: self.decide("deny"))
         made = [ttk.Button(row, text="Allow once", command=lambda: self.decide("once"))]
         if remember:
-            made.append(ttk.Button(row, text="Allow for this session", command=lambda: self.decide("session")))
+            made.append(ttk.Button(row, text="Allow for the session", command=lambda: self.decide("session")))
         for button in [*reversed(made), deny]:  # made in the order of Tab, placed from the right
             button.pack(side="right", padx=(8, 0))
         for button in made:
@@ -112,7 +112,7 @@ class Window:
         text.insert("1.0", content)
         text.configure(state="disabled")
         for key, amount, unit in (("Up", -1, "units"), ("Down", 1, "units"), ("Prior", -1, "pages"), ("Next", 1, "pages")):
-            self.root.bind(f"<{key}>", lambda _, n=amount, u=unit: text.yview_scroll(n, u))  # type: ignore[misc]
+            self.root.bind(f"<{key}>", lambda _, n=amount, u=unit: text.yview_scroll(n, u))  # type: ignore[misc]  # defaults bind the loop's values; mypy infers no such lambda
 
     def _place(self) -> None:
         root = self.root

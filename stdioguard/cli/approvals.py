@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stdioguard.approval.queue import Waiting
 
 MAX_SPAN = 3650 * 86400
-_SCOPES = {"once": "once", "session": "for this session", "always": "always"}
+_SCOPES = {"once": "once", "session": "for the session", "always": "always"}
 
 LIKE = click.option(
     "--like",

@@ -1,4 +1,4 @@
-"""Who may speak in this session: the launch's credential, taken out of the environment, and whether a client must prove itself at all."""
+"""Who may speak in the session: the launch's credential, taken out of the environment, and whether a client must prove itself at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from stdioguard.policy import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stdioguard.identity.authenticator import Authenticator
     from stdioguard.policy.policy import Policy
     from stdioguard.sandbox.ownership import Checker
@@ -154,7 +156,8 @@ class _TokenFile:
         return data.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r"), mark
 
 
-def _reader(token_file: str | None, token: str | None, checker: Checker) -> _TokenFile | None:
+def _reader(token_file: str | None, token: str | None, checker: Checker) -> Callable[[object], tuple[str, object] | None] | None:
+    """Return what reads the launch's credential, a file or once the variable's; `None` where the launch brings none."""
     if token_file is not None:
         return _TokenFile(os.path.abspath(token_file), checker)
     if token is None:
@@ -164,7 +167,7 @@ def _reader(token_file: str | None, token: str | None, checker: Checker) -> _Tok
     def once(before: object) -> tuple[str, object] | None:
         return (held.pop(), VARIABLE) if held and before is None else None
 
-    return once  # type: ignore[return-value]  # both are called alike
+    return once
 
 
 def answer_refusals() -> None:

@@ -201,7 +201,7 @@ def test_scripts_take_the_question_from_their_standard_input() -> None:
         (83, b"", 4, "deny"),
         (83, b"Allow once\n", 3, "once"),
         (84, b"Allow once\n", 4, "once"),
-        (83, b"Allow for this session\n", 3, "session"),
+        (83, b"Allow for the session\n", 3, "session"),
         (83, b"Allow once\n", 4, None),  # the first of version 4 printed a label for a plain OK
         (81, b"Allow once\n", 3, None),
         (0, b"Allow once\n", 3, None),
@@ -245,7 +245,7 @@ def test_kdialog_denies_where_it_cannot_tell_cancel_from_a_broken_display() -> N
 
 
 @pytest.mark.parametrize(
-    ("program", "status", "output"), [("zenity", 84, b"Allow for this session\n"), ("tkinter", 0, b"session")]
+    ("program", "status", "output"), [("zenity", 84, b"Allow for the session\n"), ("tkinter", 0, b"session")]
 )
 def test_a_session_that_was_not_offered_is_no_answer(program: str, status: int, output: bytes) -> None:
     assert dialog.outcome({"remember": False}, program, status, output) is None

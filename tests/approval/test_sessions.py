@@ -63,7 +63,7 @@ def test_high_risk_runs_with_the_passphrase_and_for_the_session_only_with_the_sa
         person.wait_for("passphrase to approve")
         assert stdioguard("approvals", "approve", asked)[0] == 77
         person.type(f"{PASSPHRASE}\n")
-        person.wait_for("approved for this session")
+        person.wait_for("approved for the session")
         assert talk.ran(talk.answer())
         talk.call(n=1)
         assert talk.ran(talk.answer())

@@ -63,7 +63,7 @@ def test_high_risk_for_the_session_signs_what_is_granted() -> None:
         person.type("s")
         person.wait_for("passphrase to approve")
         person.type(f"{PASSPHRASE}\n")
-        person.wait_for(f"approved for this session: {asked}")
+        person.wait_for(f"approved for the session: {asked}")
     found = decided(asked)
     assert proof.is_signed(setting, found)
     assert not proof.is_signed(setting, {**found, "constraints": {"path": {"any": True}}})

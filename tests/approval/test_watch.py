@@ -69,7 +69,7 @@ def test_s_approves_for_the_session_with_the_arguments_as_they_are() -> None:
         person.wait_for(asked)
         person.read(READ)
         person.type("s")
-        person.wait_for(f"approved for this session: {asked}")
+        person.wait_for(f"approved for the session: {asked}")
     found = decided(asked)
     assert found["scope"] == "session"
     assert found["constraints"] == {"path": {"equals": "/a"}, "n": {"equals": 1.0}}
@@ -203,7 +203,7 @@ def test_only_keys_that_do_something_are_offered() -> None:
         person.wait_for("2 questions wait")
         person.type("2")
         person.wait_for("HIGH RISK")
-        expected = "a approve once (passphrase)   s for this session   d deny   v all of it   up/down choose   q quit"
+        expected = "a approve once (passphrase)   s for the session   d deny   v all of it   up/down choose   q quit"
         assert person.lines[-1] == expected
 
 

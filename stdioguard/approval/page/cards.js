@@ -202,7 +202,7 @@ class Card {
     if (!q.blocked) {
       if (q.lasting) allow.push(button("always", "quiet", "Always for arguments like these…", () => this.limits(true)));
       if (q.remember) {
-        allow.push(button("session", "quiet", "Allow for this session…", () => this.limits(true, "session")));
+        allow.push(button("session", "quiet", "Allow for the session…", () => this.limits(true, "session")));
       }
       allow.push(button("once", "allow", q.signed ? "Allow once…" : "Allow once", () => this.decide({ approved: true }, "Allowed once.")));
     }

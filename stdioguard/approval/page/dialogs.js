@@ -25,7 +25,7 @@ const SPANS = { 3600: "for one hour", 86400: "for one day", 604800: "for seven d
 export async function askLimits(question, approved, scope) {
   const dialog = byId("editor");
   const choices = new Map();
-  byId("editor-title").textContent = approved ? (scope ? "Allow for this session" : "Allow calls like this one") : "Deny calls like this one";
+  byId("editor-title").textContent = approved ? (scope ? "Allow for the session" : "Allow calls like this one") : "Deny calls like this one";
   byId("editor-what").replaceChildren(
     "For ", row(question.tool, "code"), " of ", row(question.server), ", asked by ", row(question.client), ". It ends when the server or the tool changes.");
   byId("editor-limits").replaceChildren(...question.limits.map((limit, at) => field(limit, at, choices, summarise)));
@@ -43,7 +43,7 @@ export async function askLimits(question, approved, scope) {
       const value = choice === "any" ? ["anything"] : choice === "equals" ? ["exactly ", row(limit.value)] : ["inside ", row(limit.folders.find((one) => one.folder === choice.inside).shown)];
       return el("li", {}, row(limit.shown, "code"), " is ", ...value);
     });
-    const time = scope === "session" ? "until this session ends" : SPANS[byId("editor-span").value];
+    const time = scope === "session" ? "until the session ends" : SPANS[byId("editor-span").value];
     byId("editor-summary").replaceChildren(
       approved ? "Runs without asking " : "Is denied without asking ", el("strong", {}, time), parts.length ? ", when" : ", when called without arguments.", parts.length ? el("ul", {}, ...parts) : "");
     const open = question.limits.filter((limit) => choices.get(limit.name) === "any").length;
@@ -57,7 +57,7 @@ export async function askLimits(question, approved, scope) {
   if ((await shown(dialog, question.id)) !== "done") return null;
   const seconds = byId("editor-span").value;
   const limits = Object.fromEntries(choices);
-  if (scope === "session") return { body: { scope, limits }, words: "Allowed for this session." };
+  if (scope === "session") return { body: { scope, limits }, words: "Allowed for the session." };
   const body = seconds ? { scope: "until", seconds: Number(seconds), limits } : { scope: "always", limits };
   return { body, words: `${approved ? "Allowed" : "Denied"}, and remembered ${SPANS[seconds]}.` };
 }

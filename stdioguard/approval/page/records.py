@@ -127,7 +127,7 @@ def _reach(profile: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
     except ProfileError:
         return [], "the profile can no longer be read"
     if policy.digest != profile.get("sha256"):
-        return [], "the profile has changed since this session began"
+        return [], "the profile has changed since the session began"
     sandbox = policy.sandbox
     tools: dict[str, list[str]] = {"allow": [], "confirm": []}
     for pattern, rule in policy.document["tools"]["rules"].items():

@@ -49,7 +49,7 @@ def test_tab_goes_through_the_buttons_deny_first_and_shows_where_it_is(visit):
         "Deny",
         "Deny always…",
         "Always for arguments like these…",
-        "Allow for this session…",
+        "Allow for the session…",
         "Allow once",
     ]
     assert {style for _, style in seen} == {"solid"}

@@ -30,7 +30,7 @@ def test_a_question_is_denied(visit):
 
 def test_a_call_is_allowed_for_the_session(visit):
     page, members = visit(), ask(arguments={"path": "/home/ana/notes/a", "n": 1})
-    press(page, members, "Allow for this session…")
+    press(page, members, "Allow for the session…")
     assert not page.locator("#editor-time").is_visible()
     page.locator("#editor-done").click()
     found = decided(members)
@@ -115,7 +115,7 @@ def test_high_risk_for_a_session_is_signed_with_its_limits(visit):
     setting = set_passphrase()
     page, members = visit(), ask(risk="high")
     assert ready(page, members).get_by_text("Always for arguments like these…").count() == 0
-    press(page, members, "Allow for this session…")
+    press(page, members, "Allow for the session…")
     page.locator("#editor-done").click()
     page.locator("#proof-secret").fill(PASSPHRASE)
     page.locator("#proof-done").click()
