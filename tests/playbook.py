@@ -16,7 +16,8 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from stdioguard.guard.session import Output, Session
+from stdioguard.guard.output import Output
+from stdioguard.guard.session import Session
 from stdioguard.policy.check import compile_profile
 from stdioguard.policy.policy import Policy
 from stdioguard.wire.framing import Oversized

@@ -4,19 +4,19 @@
 after that. Ids are rewritten in both directions, so that neither side can answer, cancel or report on what is not its own: a
 response is accepted once, from the side that was asked, for a request that is pending.
 
-A request that `decide` is called for by another channel than the client's own (a dialog, a page) takes the same way as one that
-the client answered: that is the seam for channels to come.
+Calls that wait for a person are kept in `holding`; what an input leads to is collected in `output`.
 """
 
 from __future__ import annotations
 
 import re
 
-from stdioguard.guard import answers, gates
+from stdioguard.guard import answers, gates, holding
 from stdioguard.guard.callers import NOBODY
-from stdioguard.guard.gates import arguments, consent, identity, lifecycle, limits, roots, rounds, scopes, shapes, tasks
+from stdioguard.guard.gates import consent, identity, lifecycle, limits, roots, rounds, shapes, tasks
+from stdioguard.guard.output import CLIENT, SERVER, Output
 from stdioguard.guard.seal import Sealer
-from stdioguard.guard.state import INITIALIZING, READY, Call, Exchange, Held, ServerCall, State
+from stdioguard.guard.state import INITIALIZING, READY, Call, Exchange, ServerCall, State
 from stdioguard.guard.verdicts import (
     INTERNAL_ERROR,
     LIMIT,
@@ -25,7 +25,7 @@ from stdioguard.guard.verdicts import (
     Ask,
     Refuse,
 )
-from stdioguard.wire import eras, strict_json
+from stdioguard.wire import eras
 from stdioguard.wire.errors import MalformedError
 from stdioguard.wire.framing import Oversized
 from stdioguard.wire.messages import Notification, Request, Response, parse, salvage
@@ -35,18 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from stdioguard.guard.asking import Decision, Desk, Question
+    from stdioguard.guard.asking import Decision, Desk
     from stdioguard.guard.callers import Authenticator, Caller
     from stdioguard.policy.policy import Policy
     from stdioguard.wire.messages import Message, RequestId
 
-PATIENCE = 55.0
-"""Seconds a call waits for a person when the client is told nothing meanwhile: clients give up after 60."""
-
-PATIENCE_WITH_PROGRESS = 600.0
-"""Seconds it waits when progress notifications keep the client waiting."""
-
-PROGRESS_INTERVAL = 10.0
 MAX_WAITING = 256
 MAX_WAITING_BYTES = 16 << 20
 """Messages kept while `initialize` is being answered, and their size."""
@@ -57,26 +50,8 @@ _NOT_WAITING = frozenset({"initialize", "ping", "notifications/cancelled"})
 KEPT = 64 << 10
 """Characters of a request that are kept until its answer; of a longer one a digest is."""
 
-_CLIENT = "client"
-_SERVER = "server"
 _BEGINS_AS_ANSWER = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*|"id"\s*:\s*\d{1,15}\s*,\s*)*"(?:result|error)"')
 _NUMERIC_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*[,}]')
-
-
-class Output:
-    """What one input leads to: records to write first, then lines for each side, then the end of the session, if `closes` says why."""
-
-    __slots__ = ("asked", "closes", "records", "to_client", "to_server", "withdrawn")
-
-    def __init__(self) -> None:
-        self.closes: str | None = None
-        self.asked: list[Question] = []
-        """Questions for the desk; one that was asked before is new again where it is parked or has been made more often."""
-        self.withdrawn: list[str] = []
-        """Ids of questions that are over."""
-        self.records: list[dict[str, Any]] = []
-        self.to_client: list[str] = []
-        self.to_server: list[str] = []
 
 
 class Session:
@@ -110,9 +85,7 @@ class Session:
             desk=desk,
         )
         self._server_secret = server_secret
-        self._speaker: Caller | None = None
-        """Whose message is being decided about, for the record."""
-        self._out = Output()
+        self.out = Output(self.state)
         self.pulse = authenticator.interval if authenticator is not None else None
         """Seconds after which `tick` is due however quiet it is, or `None`."""
 
@@ -121,9 +94,9 @@ class Session:
     def from_client(self, frame: bytes | Oversized, now: float) -> Output:
         """Take one frame of the client's."""
         self._begin(now)
-        message = self._parsed(frame, _CLIENT)
+        message = self._parsed(frame, CLIENT)
         if message is None:
-            return self._out
+            return self.out
         id_ = message.id if isinstance(message, Request) else None
         try:
             if self.state.phase == INITIALIZING and not isinstance(message, Response) and message.method not in _NOT_WAITING:
@@ -132,15 +105,15 @@ class Session:
             else:
                 self._client_message(message)
         except Exception as fault:  # noqa: BLE001 - a mistake of the guard's must cost a message, not open or end the session
-            self._fault(_CLIENT, fault, None if id_ in self.state.by_client_id else id_, answer=isinstance(message, Request))
+            self._fault(CLIENT, fault, None if id_ in self.state.by_client_id else id_, answer=isinstance(message, Request))
         if self.state.newly_proved or self.state.lists_changed:
             self._tell_of_identity()
-        return self._out
+        return self.out
 
     def from_server(self, frame: bytes | Oversized, now: float) -> Output:
         """Take one frame of the server's."""
         self._begin(now)
-        message = self._parsed(frame, _SERVER)
+        message = self._parsed(frame, SERVER)
         call = self.state.calls.get(message.id) if isinstance(message, Response) and type(message.id) is int else None
         try:
             if isinstance(message, Response):
@@ -154,24 +127,24 @@ class Session:
         except Exception as fault:  # noqa: BLE001 - as above
             if call is not None:
                 self.state.forget(call)
-            self._fault(_SERVER, fault, call.id if call is not None else None, answer=call is not None)
+            self._fault(SERVER, fault, call.id if call is not None else None, answer=call is not None)
         if self.state.newly_proved or self.state.lists_changed:
             self._tell_of_identity()
-        return self._out
+        return self.out
 
     def tick(self, now: float) -> Output:
         """Let time pass: deadlines of questions, and progress for clients that wait."""
         self._begin(now)
         for held in list(self.state.held.values()):
             if now >= held.deadline:
-                self._withdraw(held)
-                self._unanswered(held)
+                holding.withdraw(self, held)
+                holding.unanswered(self, held)
             elif now >= held.next_progress:
-                self._report_progress(held)
+                holding.report_progress(self, held)
         if self.state.authenticator is not None:
             identity.review(self.state)
             self._tell_of_identity()
-        return self._out
+        return self.out
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has something to do, or `None`."""
@@ -184,19 +157,19 @@ class Session:
         self._begin(now)
         held = next((held for held in self.state.held.values() if held.question.id == question_id), None)
         if held is not None:
-            self._withdraw(held)
+            holding.withdraw(self, held)
             held.exchange.decided_by = decision
-            self._decided(held, approved=decision.approved)
-        return self._out
+            holding.decided(self, held, approved=decision.approved)
+        return self.out
 
     def give_up(self, question_id: str, now: float) -> Output:
         """Take note that nobody can answer a question any more."""
         self._begin(now)
         held = next((held for held in self.state.held.values() if held.question.id == question_id), None)
         if held is not None:
-            self._withdraw(held)
-            self._unanswered(held)
-        return self._out
+            holding.withdraw(self, held)
+            holding.unanswered(self, held)
+        return self.out
 
     @property
     def is_busy(self) -> bool:
@@ -214,34 +187,34 @@ class Session:
         self._begin(now)
         error = MalformedError("unterminated", "the last line has no line feed")
         error.id, error.is_answer = salvage(frame)
-        self._malformed(error, _CLIENT)
-        return self._out
+        self._malformed(error, CLIENT)
+        return self.out
 
     def input_closed(self, now: float) -> Output:
         """Take note that the client will send nothing more: nobody can approve a held call."""
         self._begin(now)
         for held in list(self.state.held.values()):
-            self._withdraw(held)
-            self._undecided(held, "the client closed its input before anybody answered")
-        return self._out
+            holding.withdraw(self, held)
+            holding.undecided(self, held, "the client closed its input before anybody answered")
+        return self.out
 
     def end(self, reason: str, now: float) -> Output:
         """End the session: every request that is still open is answered with an error that gives `reason`."""
         self._begin(now)
         state = self.state
         for message in state.waiting:
-            self._note_message(_CLIENT, "refuse", message, rule="session.ended", detail=reason)
+            self.out.note_message(CLIENT, "refuse", message, rule="session.ended", detail=reason)
             if isinstance(message, Request):
-                self._answer(Response(message.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
+                self.out.answer(Response(message.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
         state.waiting, state.waiting_bytes = [], 0
         for held in list(state.held.values()):
-            self._withdraw(held)
-            self._undecided(held, reason)
+            holding.withdraw(self, held)
+            holding.undecided(self, held, reason)
         for call in list(state.calls.values()):
             state.forget(call)
-            self._note(_SERVER, "response", "refuse", call.method, call.id, rule="session.ended", detail=reason)
-            self._answer(Response(call.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
-        return self._out
+            self.out.note(SERVER, "response", "refuse", call.method, call.id, rule="session.ended", detail=reason)
+            self.out.answer(Response(call.id, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
+        return self.out
 
     def unrecorded(self, records: list[dict[str, Any]], reason: str, now: float) -> Output:
         """End the session because `records` could not be written: what they let through is not sent, and who waits for it is told."""
@@ -250,8 +223,8 @@ class Session:
         lost = {entry["id"]: None for entry in records if entry.get("id") is not None and answers.answers_client(entry)}
         for id_ in lost:
             if id_ not in open_ids:
-                self._answer(Response(id_, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
-        return self._out
+                self.out.answer(Response(id_, error=answers.error(INTERNAL_ERROR, "session.ended", reason)))
+        return self.out
 
     # --- the client's messages ------------------------------------------------------------------------------------------------
 
@@ -259,30 +232,31 @@ class Session:
         if isinstance(message, Response):
             self._client_response(message)
             return
-        if isinstance(message, Notification) and message.method == "notifications/cancelled" and self._cancel_held(message):
+        if isinstance(message, Notification) and message.method == "notifications/cancelled" and holding.cancelled(self, message):
             return
         exchange = Exchange(self.state, message)
-        self._speaker = None
+        self.out.speaker = None
         for gate in gates.passage(gates.FROM_CLIENT, message.method):
             verdict = gate(exchange)
-            self._speaker = exchange.caller
+            self.out.speaker = exchange.caller
             if verdict is None:
                 continue
             if isinstance(verdict, Ask):
-                self._ask(exchange, verdict)
+                holding.ask(self, exchange, verdict)
             elif isinstance(verdict, Refuse):
-                self._refuse_client(exchange, verdict)
+                self.refuse(exchange, verdict)
             elif isinstance(message, Request):
-                self._note_message(_CLIENT, "ask", message, rule=verdict.rule)
-                self._answer(Response(message.id, result=verdict.result))
+                self.out.note_message(CLIENT, "ask", message, rule=verdict.rule)
+                self.out.answer(Response(message.id, result=verdict.result))
             return
-        self._forward_to_server(exchange)
+        self.forward(exchange)
 
-    def _forward_to_server(self, exchange: Exchange) -> None:
+    def forward(self, exchange: Exchange) -> None:
+        """Send a message that every gate has let pass on to the server."""
         message, state = exchange.message, self.state
         lifecycle.forwarded(exchange)
         rule = exchange.rule.origin if exchange.rule else None
-        self._note_message(_CLIENT, "approve" if exchange.approved else "forward", message, rule=rule, by=exchange.decided_by)
+        self.out.note_message(CLIENT, "approve" if exchange.approved else "forward", message, rule=rule, by=exchange.decided_by)
         call: Call | None = None
         if isinstance(message, Request):
             call = Call(message, state.next_wire_id(), exchange)
@@ -296,45 +270,48 @@ class Session:
         line = answers.line(message, data="arguments", secret=secret)
         if call is not None and call.params is not None and len(line) > KEPT:
             call.digest, call.params = rounds.digest(call.method, call.params), None
-        self._out.to_server.append(line)
+        self.out.to_server.append(line)
 
-    def _refuse_client(self, exchange: Exchange, verdict: Refuse) -> None:
+    def refuse(self, exchange: Exchange, verdict: Refuse) -> None:
+        """Refuse a message of the client's, and answer it if it is a request."""
         message = exchange.message
-        self._note_message(_CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.note, by=exchange.decided_by)
+        self.out.note_message(CLIENT, "refuse", message, rule=verdict.rule, detail=verdict.note, by=exchange.decided_by)
         if verdict.closes:
-            self._out.closes = "too many wrong or missing credentials"
+            self.out.closes = "too many wrong or missing credentials"
         if verdict.question is not None:
-            self._out.asked.append(verdict.question)
+            self.out.asked.append(verdict.question)
         if not isinstance(message, Request):
             return
         if verdict.as_result:
-            self._answer(Response(message.id, result=answers.refused_result(verdict, exchange.era)))
+            self.out.answer(Response(message.id, result=answers.refused_result(verdict, exchange.era)))
         else:
             # An id that is in use cannot be answered: its one answer belongs to the other request.
             answer_to = None if verdict.rule == "ids.in-use" else message.id
-            self._answer(Response(answer_to, error=answers.refusal(verdict)))
+            self.out.answer(Response(answer_to, error=answers.refusal(verdict)))
 
     def _client_response(self, response: Response) -> None:
         state = self.state
         answer_to = response.id if type(response.id) is str else ""
         held = state.held.get(answer_to)
         if held is not None and held.by_client:
-            self._out.withdrawn.append(held.question.id)
-            self._decided(held, approved=consent.approves(response.result))
+            self.out.withdrawn.append(held.question.id)
+            holding.decided(self, held, approved=consent.approves(response.result))
             return
         pending = state.forget_server_call(answer_to)
         if pending is None:
-            self._note(_CLIENT, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending")
+            self.out.note(
+                CLIENT, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending"
+            )
             return
         refusal = identity.of_answer(state)
         if refusal is None and response.result is not None:
             refusal = self._check_client_result(pending, response.result)
         if refusal is not None:
-            self._note(_CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.note)
-            self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
+            self.out.note(CLIENT, "response", "refuse", pending.method, response.id, rule=refusal.rule, detail=refusal.note)
+            self.out.tell_server(Response(pending.id, error=answers.refusal(refusal)))
             return
-        self._note(_CLIENT, "response", "forward", pending.method, response.id)
-        self._tell_server(Response(pending.id, result=response.result, error=response.error))
+        self.out.note(CLIENT, "response", "forward", pending.method, response.id)
+        self.out.tell_server(Response(pending.id, result=response.result, error=response.error))
 
     def _check_client_result(self, pending: ServerCall, members: dict[str, Any]) -> Refuse | None:
         imitation = eras.imitation(members)
@@ -357,14 +334,14 @@ class Session:
             if verdict is None:
                 continue
             refusal = verdict if isinstance(verdict, Refuse) else Refuse(REFUSED, "gate", "refused")
-            self._note_message(_SERVER, "refuse", message, rule=refusal.rule, detail=refusal.note)
+            self.out.note_message(SERVER, "refuse", message, rule=refusal.rule, detail=refusal.note)
             if isinstance(message, Request) and exchange.era != eras.MODERN and refusal.rule != "ids.in-use":
-                self._tell_server(Response(message.id, error=answers.refusal(refusal)))
+                self.out.tell_server(Response(message.id, error=answers.refusal(refusal)))
             return
-        self._note_message(_SERVER, "forward", message)
+        self.out.note_message(SERVER, "forward", message)
         if isinstance(message, Request):
             self._forward_request_to_client(message)
-        self._tell_client(message)
+        self.out.tell_client(message)
 
     def _forward_request_to_client(self, message: Request) -> None:
         state = self.state
@@ -382,7 +359,9 @@ class Session:
         state = self.state
         call = state.calls.get(response.id) if type(response.id) is int else None
         if call is None:
-            self._note(_SERVER, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending")
+            self.out.note(
+                SERVER, "response", "drop", None, response.id, rule="ids.unknown", detail="nothing of this id is pending"
+            )
             return
         state.forget(call)
         refusal: Refuse | None = None
@@ -399,9 +378,9 @@ class Session:
         if refusal is not None:
             self._refuse_result(call, refusal)
             return
-        self._note(_SERVER, "response", "forward", call.method, call.id, outcome=answers.outcome(response))
+        self.out.note(SERVER, "response", "forward", call.method, call.id, outcome=answers.outcome(response))
         response.id = call.id
-        self._tell_client(response)
+        self.out.tell_client(response)
 
     def _check_error(self, error: dict[str, Any]) -> Refuse | None:
         if error["code"] == -32042:
@@ -417,132 +396,16 @@ class Session:
         return None
 
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:
-        self._note(_SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.note)
+        self.out.note(SERVER, "response", "refuse", call.method, call.id, rule=refusal.rule, detail=refusal.note)
         text = refusal.text if refusal.rule == identity.RULE else f"the server's answer was refused: {refusal.text}"
-        self._answer(Response(call.id, error=answers.error(refusal.code, refusal.rule, text)))
-
-    # --- consent --------------------------------------------------------------------------------------------------------------
-
-    def _ask(self, exchange: Exchange, verdict: Ask) -> None:
-        state, message = self.state, exchange.message
-        question = verdict.question
-        if len(state.held) >= limits.MAX_HELD:
-            self._refuse_client(
-                exchange, Refuse(LIMIT, "limits.held", f"more than {limits.MAX_HELD} calls wait for a person", as_result=True)
-            )
-            return
-        same = next((held for held in state.held.values() if held.question.digest == question.digest), None)
-        if same is not None and len(same.followers) < limits.MAX_HELD:
-            same.followers.append(exchange)
-            same.question.times += 1
-            self._out.asked.append(same.question)
-            self._note_message(_CLIENT, "ask", message, rule=verdict.rule, detail="the same call waits for a person already")
-            return
-        token = message.params.get("_meta", {}).get("progressToken")
-        patience = PATIENCE if token is None else PATIENCE_WITH_PROGRESS
-        first = state.now + (PROGRESS_INTERVAL if token is not None else patience)
-        question.deadline = state.now + patience
-        question.by_client = verdict.by_client
-        held = Held(state.next_guard_id(), exchange, question, question.deadline, token, first, by_client=verdict.by_client)
-        state.held[held.ask_id] = held
-        self._note_message(_CLIENT, "ask", message, rule=verdict.rule)
-        self._out.asked.append(question)
-        if verdict.by_client:
-            params = {"message": verdict.message, "requestedSchema": consent.SCHEMA}
-            self._out.to_client.append(strict_json.encode(Request(held.ask_id, "elicitation/create", params).envelope()))
-
-    def _decided(self, held: Held, *, approved: bool) -> None:
-        state = self.state
-        state.held.pop(held.ask_id, None)
-        self._speaker = held.exchange.caller
-        if not approved or state.now > held.deadline:
-            state.denials += 1
-            if state.denials >= consent.MAX_DENIALS:
-                state.denials, state.no_questions_until = 0, state.now + consent.PAUSE
-            self._undecided(held, "a person did not approve this call")
-            return
-        state.denials = 0
-        held.exchange.approved = True
-        objection = self._objection(held)
-        if objection is None:
-            self._forward_to_server(held.exchange)
-        else:
-            self._refuse_client(held.exchange, objection)
-        for follower in held.followers:
-            self._refuse_client(
-                follower, consent.refused(follower, "the same call was approved once, for the first time it was made")
-            )
-
-    def _objection(self, held: Held) -> Refuse | None:
-        """Look again: the caller may be nobody any more, the tool another one, and paths may lead elsewhere than they did."""
-        for gate in (identity.still_may, scopes.from_client, arguments.from_client):
-            found = gate(held.exchange)
-            if isinstance(found, Refuse):
-                return found
-        return consent.still_is(held)
-
-    def _undecided(self, held: Held, reason: str) -> None:
-        self.state.held.pop(held.ask_id, None)
-        self._speaker = held.exchange.caller
-        for exchange in (held.exchange, *held.followers):
-            self._refuse_client(exchange, consent.refused(exchange, reason))
-
-    def _unanswered(self, held: Held) -> None:
-        """Refuse a call that nobody has answered in time; a person may still approve it for the next time."""
-        if self.state.desk is None:
-            self._undecided(held, "nobody answered in time")
-            return
-        question = held.question
-        question.parked, question.deadline = True, self.state.now + consent.PARKED
-        self._out.withdrawn.remove(question.id)
-        self._out.asked.append(question)
-        for exchange in (held.exchange, *held.followers):
-            self._refuse_client(exchange, consent.refused(exchange, "nobody answered in time", question))
-
-    def _withdraw(self, held: Held) -> None:
-        """Take the question back from every channel: an answer that still comes finds nothing."""
-        self.state.held.pop(held.ask_id, None)
-        self._out.withdrawn.append(held.question.id)
-        if held.by_client:
-            params = {"requestId": held.ask_id, "reason": "no longer needed"}
-            self._out.to_client.append(strict_json.encode(Notification("notifications/cancelled", params).envelope()))
-
-    def _cancel_held(self, message: Notification) -> bool:
-        target = message.params.get("requestId")
-        for held in list(self.state.held.values()):
-            if type(held.exchange.message.id) is type(target) and held.exchange.message.id == target:
-                self._withdraw(held)
-                self._note_message(_CLIENT, "drop", held.exchange.message, rule="ids.cancelled", detail="cancelled by the client")
-                for follower in held.followers:
-                    self._refuse_client(follower, consent.refused(follower, "the first of these calls was cancelled"))
-                return True
-            for follower in held.followers:
-                if type(follower.message.id) is type(target) and follower.message.id == target:
-                    held.followers.remove(follower)
-                    self._note_message(_CLIENT, "drop", follower.message, rule="ids.cancelled", detail="cancelled by the client")
-                    return True
-        for waiting in self.state.waiting:
-            if isinstance(waiting, Request) and type(waiting.id) is type(target) and waiting.id == target:
-                self.state.waiting.remove(waiting)
-                self._note_message(_CLIENT, "drop", waiting, rule="ids.cancelled", detail="cancelled by the client")
-                return True
-        return False
-
-    def _report_progress(self, held: Held) -> None:
-        held.next_progress = self.state.now + PROGRESS_INTERVAL
-        held.reports += 1
-        # Progress must increase (basic/utilities/progress): a hair above zero leaves the server its own scale.
-        progress = held.reports * 1e-6
-        self.state.reported[held.token if held.token is not None else ""] = progress
-        params = {"progressToken": held.token, "progress": progress, "message": "waiting for a person to approve this call"}
-        self._out.to_client.append(strict_json.encode(Notification("notifications/progress", params).envelope()))
+        self.out.answer(Response(call.id, error=answers.error(refusal.code, refusal.rule, text)))
 
     def _tell_of_identity(self) -> None:
         """Record who has proved itself, and tell the client where what it may see has changed."""
         state = self.state
         for caller in state.newly_proved:
             if caller is not NOBODY:
-                self._out.records.insert(0, _introduction(caller))
+                self.out.records.insert(0, _introduction(caller))
         state.newly_proved = []
         if not state.lists_changed:
             return
@@ -554,17 +417,17 @@ class Session:
                 continue
             method = f"notifications/{kind}/list_changed"
             if state.era != eras.MODERN:
-                self._tell_client(Notification(method, {}))
+                self.out.tell_client(Notification(method, {}))
                 continue
             for call in state.calls.values():
                 if call.method == "subscriptions/listen" and type(call.wants) is dict and call.wants.get(f"{kind}ListChanged"):
-                    self._tell_client(Notification(method, {"_meta": {eras.META_SUBSCRIPTION: call.id}}))
+                    self.out.tell_client(Notification(method, {"_meta": {eras.META_SUBSCRIPTION: call.id}}))
 
     # --- plumbing -------------------------------------------------------------------------------------------------------------
 
     def _begin(self, now: float) -> None:
         self.state.now = now
-        self._out = Output()
+        self.out = Output(self.state)
 
     def _wait(self, message: Request | Notification, size: int) -> None:
         state = self.state
@@ -573,19 +436,19 @@ class Session:
         if refusal is None and (len(state.waiting) >= MAX_WAITING or state.waiting_bytes + size > MAX_WAITING_BYTES):
             refusal = Refuse(LIMIT, "limits.waiting", "too many messages before initialize is answered")
         if isinstance(refusal, Refuse):
-            self._refuse_client(exchange, refusal)
+            self.refuse(exchange, refusal)
             return
         state.waiting.append(message)
         state.waiting_bytes += size
 
     def _fault(self, side: str, fault: Exception, id_: RequestId | None, *, answer: bool) -> None:
         """Let nothing of a message through that the guard could not deal with, and say so."""
-        self._out = Output()
+        self.out = Output(self.state)
         detail = f"{type(fault).__name__} in the guard"
-        self._note(side, "frame", "refuse", None, id_, rule="guard.fault", detail=detail)
+        self.out.note(side, "frame", "refuse", None, id_, rule="guard.fault", detail=detail)
         if answer:
             text = f"{detail}; please report it"
-            self._answer(Response(id_, error=answers.error(INTERNAL_ERROR, "guard.fault", text)))
+            self.out.answer(Response(id_, error=answers.error(INTERNAL_ERROR, "guard.fault", text)))
 
     def _parsed(self, frame: bytes | Oversized, side: str) -> Message | None:
         if isinstance(frame, Oversized):
@@ -601,13 +464,13 @@ class Session:
 
     def _malformed(self, error: MalformedError, side: str) -> None:
         rule = f"wire.{error.rule}"
-        self._note(side, "frame", "refuse", None, error.id, rule=rule, detail=error.detail)
+        self.out.note(side, "frame", "refuse", None, error.id, rule=rule, detail=error.detail)
         refusal = Refuse(MALFORMED, rule, error.detail)
-        if side == _CLIENT and error.is_answer:
+        if side == CLIENT and error.is_answer:
             self._answered_badly(error.id, refusal)
-        elif side == _CLIENT:
+        elif side == CLIENT:
             in_use = error.id is not None and limits.is_in_use(self.state, error.id)
-            self._answer(Response(None if in_use else error.id, error=answers.refusal(refusal)))
+            self.out.answer(Response(None if in_use else error.id, error=answers.refusal(refusal)))
         elif error.is_answer and type(error.id) is int and error.id in self.state.calls:
             self._fail(self.state.calls[error.id], refusal)
 
@@ -615,11 +478,11 @@ class Session:
         """Deal with a client's answer that cannot be read: no yes for a question of the guard's, an error for one of the server's."""
         held = self.state.held.get(id_) if type(id_) is str else None
         if held is not None:
-            self._undecided(held, "the client's answer could not be read")
+            holding.undecided(self, held, "the client's answer could not be read")
             return
         pending = self.state.forget_server_call(id_) if type(id_) is str else None
         if pending is not None:
-            self._tell_server(Response(pending.id, error=answers.refusal(refusal)))
+            self.out.tell_server(Response(pending.id, error=answers.refusal(refusal)))
 
     def _too_long(self, frame: Oversized, side: str) -> None:
         rule = "limits.slow" if frame.slow else "limits.message"
@@ -628,10 +491,10 @@ class Session:
             if frame.slow
             else f"a message of {frame.size} bytes is too long"
         )
-        self._note(side, "frame", "refuse", None, None, rule=rule, detail=detail)
+        self.out.note(side, "frame", "refuse", None, None, rule=rule, detail=detail)
         refusal = Refuse(LIMIT, rule, detail)
-        if side == _CLIENT:
-            self._answer(Response(None, error=answers.refusal(refusal)))
+        if side == CLIENT:
+            self.out.answer(Response(None, error=answers.refusal(refusal)))
             return
         if not _BEGINS_AS_ANSWER.match(frame.head):
             return
@@ -645,63 +508,6 @@ class Session:
         self.state.forget(call)
         lifecycle.failed(self.state, call)
         self._refuse_result(call, refusal)
-
-    def _answer(self, response: Response) -> None:
-        """Send a client the guard's own answer."""
-        self._out.to_client.append(strict_json.encode(response.envelope()))
-
-    def _tell_client(self, message: Message) -> None:
-        self._out.to_client.append(answers.line(message))
-
-    def _tell_server(self, response: Response) -> None:
-        self._out.to_server.append(answers.line(response))
-
-    def _note_message(
-        self,
-        side: str,
-        verdict: str,
-        message: Request | Notification,
-        *,
-        rule: str | None = None,
-        detail: str | None = None,
-        by: Decision | None = None,
-    ) -> None:
-        entry: dict[str, Any] = {"from": side, "kind": "notification", "verdict": verdict, "method": message.method}
-        if isinstance(message, Request):
-            entry["kind"] = "request"
-            entry["id"] = message.id
-        if rule is not None:
-            entry["rule"] = rule
-        if detail is not None:
-            entry["detail"] = detail
-        if by is not None:
-            entry["channel"] = by.channel
-            if by.grant is not None:
-                entry["grant"] = by.grant
-        if message.method == "tools/call":
-            name = message.params.get("name")
-            entry["tool"] = name if type(name) is str else None
-            given = message.params.get("arguments")
-            if given is not None:
-                entry["arguments"] = given
-        self._record(entry)
-
-    def _note(self, side: str, kind: str, verdict: str, method: str | None, id_: RequestId | None, **more: str) -> None:
-        entry: dict[str, Any] = {"from": side, "kind": kind, "verdict": verdict}
-        if method is not None:
-            entry["method"] = method
-        if id_ is not None:
-            entry["id"] = id_
-        if more:
-            entry |= more
-        self._record(entry)
-
-    def _record(self, entry: dict[str, Any]) -> None:
-        caller = self._speaker if entry["from"] == _CLIENT and entry["kind"] != "response" else self.state.caller
-        if caller is not None:
-            entry["client"] = caller.client
-            entry["token"] = caller.token
-        self._out.records.append(entry)
 
 
 def _introduction(caller: Caller) -> dict[str, Any]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stdioguard.approval.desk import Desk
-    from stdioguard.guard.session import Output, Session
+    from stdioguard.guard.output import Output
+    from stdioguard.guard.session import Session
     from stdioguard.launch.child import Child
     from stdioguard.ledger.record import Record
 

@@ -12,7 +12,8 @@ import json
 import posixpath
 from typing import Any
 
-from stdioguard.guard.session import Output, Session
+from stdioguard.guard.output import Output
+from stdioguard.guard.session import Session
 from stdioguard.ledger import redact
 from stdioguard.policy import variables
 from stdioguard.policy.check import compile_profile
@@ -248,6 +249,9 @@ class Step:
         self.answers: Entry | None = None
         self.relayed_to: Any = None
         self.released: list[Entry] = []
+        self.cancels = False
+        self.led = False
+        """Whether a call that was asked about has been answered in this step."""
         self.nulls = 0
 
 
@@ -419,6 +423,7 @@ class World:
         try:
             value = reference.parse(frame)
             step.message = reference.classify(value)
+            step.cancels = step.message.method == "notifications/cancelled"
         except Refused:
             step.malformed = True
             step.is_response = type(value) is dict and "method" not in value and bool(value.keys() & {"result", "error"})
@@ -697,14 +702,18 @@ class World:
         entry = self.open.pop(message.id, None)
         assert entry is not None, f"an answer to what is not open: {line:.300}"
         relayed = step.answers is entry and not step.malformed and step.message is not None
+        # A call that was made again while the same one waited is asked about, and answered, with that one.
+        follows = entry.method == "tools/call" and entry.ask is None and entry.wire is None
         if step.source == "client":
-            assert entry in (step.entry, step.asked), "an answer that this frame is no reason for"
+            with_another = follows and (step.asked is not None or step.cancels)
+            assert entry in (step.entry, step.asked) or with_another, "an answer that this frame is no reason for"
         elif step.source == "server":
             named = step.malformed and entry.wire is not None and str(entry.wire.as_int()).encode() in step.frame
             assert named or entry is step.answers or entry in step.released, "an answer that this frame is no reason for"
         elif step.source == "time":
-            assert entry.ask is not None, "an answer out of nowhere"
+            assert entry.ask is not None or (follows and step.led), "an answer out of nowhere"
             assert entry.ask not in self.asks, "the guard answered a call and left its question standing"
+        step.led = step.led or entry.ask is not None
         if entry.ask is not None:
             self.asks.pop(entry.ask, None)
         by_guard = message.error is not None and is_guards_error(message.error)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stdioguard.guard import session as session_module
+from stdioguard.guard import holding
 from stdioguard.guard.asking import Decision
 from tests.playbook import HANDSHAKE, MIXED, MODERN, OPEN, REVISIONS, Playbook, call, notification, refusal, request, result
 
@@ -173,7 +173,7 @@ def test_two_values_that_look_alike_are_shown_apart() -> None:
 def test_silence_is_a_no_before_the_client_gives_up(revision: str) -> None:
     talk = Playbook(revision, MIXED)
     ask(talk)
-    talk.wait(session_module.PATIENCE - 1)
+    talk.wait(holding.PATIENCE - 1)
     assert talk.all_to_client() == []
     talk.wait(2)
     withdrawn, refused = talk.all_to_client()

@@ -17,7 +17,7 @@ import pytest
 
 from stdioguard.guard.asking import Decision
 from stdioguard.guard.gates.identity import MAX_FAILURES
-from stdioguard.guard.session import Output
+from stdioguard.guard.output import Output
 from tests.identity.people import SERVER, Launched, People, parts
 from tests.playbook import (
     HANDSHAKE,
