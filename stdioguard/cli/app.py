@@ -8,7 +8,7 @@ import sys
 import click
 
 from stdioguard import __version__
-from stdioguard.cli import approvals, client, grants, profile, token
+from stdioguard.cli import approvals, client, grants, installs, profile, token
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy.errors import ProfileError
 
@@ -53,6 +53,9 @@ app.add_command(client.group)
 app.add_command(token.group)
 app.add_command(approvals.group)
 app.add_command(grants.group)
+app.add_command(installs.wrap)
+app.add_command(installs.unwrap)
+app.add_command(installs.status_)
 
 
 def _give_up_stdout() -> None:

@@ -1,0 +1,141 @@
+"""What `wrap` has done to each file, so that `unwrap` can put it back to the byte and `status` can tell what has changed since.
+
+One file a configuration, below the state directory, named by a digest of the path. It holds the exact texts that were replaced. A text that
+held a secret is not among them: that one is kept where the secret is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import msgspec
+
+from stdioguard.identity import clients
+from stdioguard.policy import places
+
+VERSION = 1
+
+
+class JournalError(Exception):
+    """A journal that cannot be read or written, in one line for people."""
+
+
+@dataclass
+class Edit:
+    """One value of a configuration that was changed. `path` is the way to it."""
+
+    path: list[str | int]
+    after: str
+    """The text that `wrap` has written."""
+    before: str | None = None
+    """The text that was there; `None` where nothing was, or where a secret keeps it."""
+    secret: str = ""
+    """The name of the secret that is the value that was there, or, with `verbatim`, its text."""
+    verbatim: bool = False
+
+
+@dataclass
+class Entry:
+    """One wrapped entry."""
+
+    path: list[str | int]
+    name: str
+    client: str
+    """The client's name for people."""
+    server: str
+    profile: str
+    registered: str = ""
+    """The name under which the client is registered; empty where it is not."""
+    started: str = ""
+    """What its command starts, as `commands.recognise` says it."""
+    secrets: list[str] = field(default_factory=list)
+    """Names of the secrets that were moved out of the file for it."""
+    created: float = 0.0
+    edits: list[Edit] = field(default_factory=list)
+
+
+@dataclass
+class Journal:
+    """Every wrapped entry of one file; `file` is its path with links resolved."""
+
+    file: str
+    version: int = VERSION
+    entries: list[Entry] = field(default_factory=list)
+
+    def entry(self, path: tuple[str | int, ...]) -> Entry | None:
+        """Return what was done to the entry at `path`."""
+        return next((entry for entry in self.entries if tuple(entry.path) == path), None)
+
+    def forget(self, entry: Entry) -> None:
+        """Take an entry out that is wrapped no more."""
+        self.entries = [other for other in self.entries if other is not entry]
+
+    def write(self) -> None:
+        """Write the journal, or remove it where nothing is wrapped. Raises `JournalError`."""
+        path = _path(self.file)
+        try:
+            places.private_directory(places.directory("state"))
+            places.private_directory(os.path.dirname(path))
+            if self.entries:
+                clients.replace(path, msgspec.json.encode(asdict(self)))
+            elif os.path.lexists(path):
+                os.unlink(path)
+        except OSError as error:
+            raise JournalError(f"{path} cannot be written: {error.strerror or error}; nothing was changed") from None
+
+
+def of(file: str) -> Journal:
+    """Return the journal of a file, an empty one where nothing of it is wrapped. Raises `JournalError`."""
+    real = os.path.realpath(file)
+    try:
+        journal = _read(_path(real))
+    except FileNotFoundError:
+        return Journal(real)
+    if journal.file != real:
+        raise JournalError(f"{_path(real)} is another file's; remove it")
+    return journal
+
+
+def everything() -> Iterator[Journal]:
+    """Yield the journal of each file in which something is wrapped; a damaged one is left out."""
+    folder = _folder()
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".json"):
+            try:
+                yield _read(os.path.join(folder, name))
+            except (OSError, JournalError):
+                continue
+
+
+def _folder() -> str:
+    return os.path.join(places.directory("state"), "wrapped")
+
+
+def _path(real: str) -> str:
+    return os.path.join(_folder(), hashlib.sha256(os.fsencode(real)).hexdigest()[:32] + ".json")
+
+
+def _read(path: str) -> Journal:
+    """Read one journal. Raises `FileNotFoundError` and `JournalError`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o177 or status.st_mode & 0o170000 != 0o100000):
+                raise JournalError(f"{path} is not a file that only you can read; remove it")
+            journal: Journal = msgspec.json.decode(file.read(), type=Journal)
+    except FileNotFoundError:
+        raise
+    except (OSError, msgspec.MsgspecError) as error:
+        raise JournalError(f"{path} cannot be read: {error}; remove it, then unwrap goes by what the entries say") from None
+    if journal.version != VERSION:
+        raise JournalError(f"{path} is of another version of stdioguard")
+    return journal
+
