@@ -16,10 +16,10 @@ class ClientConfig:
 
     `user` gives its places by platform: relative to the home directory, absolute, or (Windows) below a `%VARIABLE%`; `project` relative to
     a project's root. `*` stands for one component that varies. `key` is the way to the servers in it, dots between, or `a|b` where
-    versions differ. `home` is the environment variable that moves the directory of the user's file, if there is one.
+    versions differ; an empty alternative is the whole file. Which variables move a place is `protected.MOVED`.
     """
 
-    __slots__ = ("client", "format", "home", "key", "project", "user")
+    __slots__ = ("client", "format", "key", "project", "user")
 
     def __init__(
         self,
@@ -30,14 +30,12 @@ class ClientConfig:
         user: dict[str, tuple[str, ...]] | None = None,
         everywhere: tuple[str, ...] = (),
         project: tuple[str, ...] = (),
-        home: str = "",
     ) -> None:
         self.client = client
         self.format = form
         self.key = key
         self.user = {platform: (user or {}).get(platform, ()) + everywhere for platform in (LINUX, MACOS, WINDOWS)}
         self.project = project
-        self.home = home
 
 
 def _application(linux: str, macos: str, windows: str, *files: str) -> dict[str, tuple[str, ...]]:
@@ -73,12 +71,19 @@ CLIENT_CONFIGS = (
     ClientConfig("Claude Desktop", "json", "server.mcp_config", user=_EXTENSIONS),
     ClientConfig(
         "Claude Code", "json", "mcpServers", everywhere=(".claude.json", ".claude/settings.json", ".claude/settings.local.json"),
-        project=(".mcp.json", ".claude/settings.json", ".claude/settings.local.json"), home="CLAUDE_CONFIG_DIR",
+        project=(".mcp.json", ".claude/settings.json", ".claude/settings.local.json"),
         user={
             LINUX: ("/etc/claude-code/managed-mcp.json",),
             MACOS: ("/Library/Application Support/ClaudeCode/managed-mcp.json",),
             WINDOWS: ("%PROGRAMFILES%/ClaudeCode/managed-mcp.json",),
         },
+    ),
+    ClientConfig(
+        "Claude Code", "json", "mcpServers|",
+        everywhere=(
+            ".claude/plugins/cache/*/*/*/.mcp.json", ".claude/plugins/cache/*/*/*/.claude-plugin/plugin.json",
+            ".claude/plugins/repos/*/*/.mcp.json", ".claude/plugins/repos/*/*/.claude-plugin/plugin.json",
+        ),
     ),
     ClientConfig("Cursor", "json", "mcpServers", everywhere=(".cursor/mcp.json",), project=(".cursor/mcp.json",)),
     ClientConfig("VS Code", "jsonc", "servers", user=_editors("mcp.json", "profiles/*/mcp.json"), project=(".vscode/mcp.json",)),
@@ -88,15 +93,16 @@ CLIENT_CONFIGS = (
         "VS Code", "jsonc", "customizations.vscode.mcp.servers",
         project=(".devcontainer/devcontainer.json", ".devcontainer.json", ".devcontainer/*/devcontainer.json"),
     ),
-    ClientConfig("Visual Studio", "json", "servers", user={WINDOWS: (".mcp.json",)}, project=(".vs/mcp.json",)),
+    ClientConfig("Visual Studio", "json", "servers", user={WINDOWS: (".mcp.json",)}, project=(".vs/mcp.json", ".mcp.json")),
     ClientConfig(
-        "Codex", "toml", "mcp_servers", everywhere=(".codex/config.toml",), project=(".codex/config.toml",), home="CODEX_HOME",
+        "Codex", "toml", "mcp_servers", everywhere=(".codex/config.toml", ".codex/*.config.toml"), project=(".codex/config.toml",),
         user={LINUX: ("/etc/codex/config.toml",), MACOS: ("/etc/codex/config.toml",), WINDOWS: ("%PROGRAMDATA%/OpenAI/Codex/config.toml",)},
     ),
     ClientConfig(
         "Gemini CLI", "jsonc", "mcpServers", everywhere=(".gemini/settings.json", ".gemini/extensions/*/gemini-extension.json"),
         project=(".gemini/settings.json",),
-        user={LINUX: ("/etc/gemini-cli/settings.json",), MACOS: ("/Library/Application Support/GeminiCli/settings.json",)},
+        user={LINUX: ("/etc/gemini-cli/settings.json",), MACOS: ("/Library/Application Support/GeminiCli/settings.json",),
+              WINDOWS: ("%PROGRAMDATA%/gemini-cli/settings.json",)},
     ),
     ClientConfig("Qwen Code", "json", "mcpServers", everywhere=(".qwen/settings.json",), project=(".qwen/settings.json",)),
     ClientConfig("Windsurf", "json", "mcpServers", everywhere=(".codeium/windsurf/mcp_config.json", ".codeium/mcp_config.json")),
@@ -106,20 +112,21 @@ CLIENT_CONFIGS = (
     ),
     ClientConfig(
         "Cline", "json", "mcpServers", user=_editors("globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"),
-        everywhere=(".cline/data/settings/cline_mcp_settings.json",), home="CLINE_DIR",
+        everywhere=(".cline/data/settings/cline_mcp_settings.json",),
     ),
     ClientConfig(
         "Roo Code", "json", "mcpServers", user=_editors("globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json"),
         project=(".roo/mcp.json",),
     ),
     ClientConfig(
-        "Kilo Code", "jsonc", "mcp", everywhere=(".config/kilo/kilo.json", ".config/kilo/kilo.jsonc"),
+        "Kilo Code", "jsonc", "mcp|mcpServers", everywhere=(".config/kilo/kilo.json", ".config/kilo/kilo.jsonc"),
+        user=_editors("globalStorage/kilocode.kilo-code/settings/mcp_settings.json"),
         project=("kilo.json", "kilo.jsonc", ".kilo/kilo.json", ".kilo/kilo.jsonc", ".kilocode/kilo.json", ".kilocode/kilo.jsonc",
                  ".kilocode/mcp.json"),
     ),
-    ClientConfig("Continue", "yaml", "mcpServers", everywhere=(".continue/config.yaml",)),
     ClientConfig(
         "Continue", "yaml", "mcpServers",
+        everywhere=(".continue/config.yaml", ".continue/mcpServers/*.yaml", ".continue/mcpServers/*.yml", ".continue/mcpServers/*.json"),
         project=(".continue/mcpServers/*.yaml", ".continue/mcpServers/*.yml", ".continue/mcpServers/*.json"),
     ),
     ClientConfig(
@@ -128,7 +135,8 @@ CLIENT_CONFIGS = (
               WINDOWS: ("%APPDATA%/Block/goose/config/config.yaml",)},
     ),
     ClientConfig(
-        "opencode", "jsonc", "mcp|mcp.servers", everywhere=(".config/opencode/opencode.json", ".config/opencode/opencode.jsonc"),
+        "opencode", "jsonc", "mcp|mcp.servers",
+        everywhere=(".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
         project=("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
     ),
     ClientConfig(
@@ -142,7 +150,6 @@ CLIENT_CONFIGS = (
     ClientConfig("LM Studio", "json", "mcpServers", everywhere=(".lmstudio/mcp.json", ".cache/lm-studio/mcp.json")),
     ClientConfig(
         "Copilot CLI", "json", "mcpServers", everywhere=(".copilot/mcp-config.json",), project=(".mcp.json", ".github/mcp.json"),
-        home="COPILOT_HOME",
     ),
     ClientConfig(
         "Copilot for JetBrains", "json", "servers",
@@ -150,12 +157,15 @@ CLIENT_CONFIGS = (
               WINDOWS: ("%LOCALAPPDATA%/github-copilot/*/mcp.json",)},
     ),
     ClientConfig(
-        "JetBrains AI Assistant", "xml", "McpApplicationServerCommands", project=(".idea/mcp.json",),
+        "JetBrains AI Assistant", "xml", "McpApplicationServerCommands",
         user=_application("JetBrains", "JetBrains", "JetBrains", "*/options/llm.mcpServers.xml"),
+    ),
+    ClientConfig(
+        "JetBrains AI Assistant", "json", "mcpServers|", everywhere=(".ai/mcp/mcp.json",), project=(".ai/mcp/mcp.json", ".idea/mcp.json")
     ),
     ClientConfig("Junie", "json", "mcpServers", everywhere=(".junie/mcp/mcp.json",), project=(".junie/mcp/mcp.json", ".air/mcp.json")),
     ClientConfig(
-        "Warp", "json", "mcpServers|mcp_servers|servers|mcp.servers", everywhere=(".warp/.mcp.json",), project=(".warp/.mcp.json",)
+        "Warp", "json", "mcpServers|mcp_servers|servers|mcp.servers|", everywhere=(".warp/.mcp.json",), project=(".warp/.mcp.json",)
     ),
     ClientConfig("OpenClaw", "json5", "mcp.servers", everywhere=(".openclaw/openclaw.json", ".clawdbot/clawdbot.json")),
     ClientConfig("Antigravity", "json", "mcpServers", everywhere=(".gemini/config/mcp_config.json", ".gemini/antigravity/mcp_config.json")),
