@@ -1,5 +1,6 @@
 # make demo   set up and run the demonstration
 # make test   set up and run the tests
+# make test-slow  the tests that wait for minutes of real time
 # make lint   types, style and the import contract
 # make bench  the benchmark table (takes a few minutes)
 
@@ -10,7 +11,7 @@ NODE_SERVERS := tests/servers/node
 BENCH_PEERS := bench/node
 PYTEST_WORKERS ?= auto
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-slow lint bench clean
 
 $(VENV)/.made: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stdioguard needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -28,6 +29,9 @@ demo: $(VENV)/.made
 
 test: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+test-slow: $(VENV)/.made
+	$(BIN)/python -m pytest -m slow -n $(PYTEST_WORKERS)
 
 lint: $(VENV)/.made
 	$(BIN)/ruff check
