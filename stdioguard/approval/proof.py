@@ -18,14 +18,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SHORTEST = 8
-"""Characters of the shortest passphrase."""
+SHORTEST = 12
+"""Characters of the shortest passphrase that can be set."""
 _SEEN = (
     "id", "session", "client", "server", "server_pin", "tool", "tool_pin", "risk", "rule", "arguments", "arguments_size", "digest", "task",
     "remember", "cwd",
 )  # fmt: skip
 """Members of a question that are shown, or that what is shown depends on."""
-_COST = {"n": 1 << 15, "r": 8, "p": 1}
+_COST = {"n": 1 << 17, "r": 8, "p": 1}
+"""Of passphrases that are set now: 128 MiB, about half a second. A key says its own, so older ones hold."""
+_FORM = "NFC"
+"""The normal form in which a passphrase is taken: keyboards and systems disagree on how a letter with an accent is sent."""
+_MEMORY = 1 << 28
+"""Bytes that scrypt may use."""
 
 
 class WrongPassphraseError(Exception):
@@ -48,7 +53,7 @@ def read() -> dict[str, Any] | None:
         if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
             return None
         found = strict_json.decode(os.read(descriptor, 4096))
-        return found if type(found) is dict and len(bytes.fromhex(found["public"])) == 32 else None
+        return found if type(found) is dict and len(bytes.fromhex(found["public"])) == 32 and _is_payable(found) else None
     except (OSError, MalformedError, KeyError, TypeError, ValueError):
         return None
     finally:
@@ -58,7 +63,7 @@ def read() -> dict[str, Any] | None:
 def setting(passphrase: str) -> dict[str, Any]:
     """Return what `read` will find: the public key that belongs to a passphrase, with a new salt."""
     salt = os.urandom(16)
-    found: dict[str, Any] = {"salt": salt.hex(), **_COST}
+    found: dict[str, Any] = {"salt": salt.hex(), "form": _FORM, **_COST}
     return {**found, "public": _private(passphrase, found).public_key().public_bytes_raw().hex()}
 
 
@@ -103,8 +108,21 @@ def _private(passphrase: str, setting: dict[str, Any]) -> Any:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
-    cost = {name: int(setting[name]) for name in _COST}
-    if not (2 <= cost["n"] <= 1 << 20 and cost["r"] <= 32 and cost["p"] <= 16):
+    if not _is_payable(setting):
         raise ValueError("the cost of the passphrase is out of range")
-    seed = hashlib.scrypt(passphrase.encode(), salt=bytes.fromhex(setting["salt"]), maxmem=1 << 28, dklen=32, **cost)
+    if setting.get("form") == _FORM:
+        import unicodedata  # noqa: PLC0415 - as above
+
+        passphrase = unicodedata.normalize(_FORM, passphrase)
+    cost = {name: setting[name] for name in _COST}
+    seed = hashlib.scrypt(passphrase.encode(), salt=bytes.fromhex(setting["salt"]), maxmem=_MEMORY, dklen=32, **cost)
     return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def _is_payable(setting: dict[str, Any]) -> bool:
+    """Tell whether a key's cost is one that scrypt takes, and that a person can wait for."""
+    n, r, p = (setting.get(name) for name in ("n", "r", "p"))
+    if type(n) is not int or type(r) is not int or type(p) is not int or setting.get("form", _FORM) != _FORM:
+        return False
+    bytes.fromhex(setting["salt"])
+    return 2 <= n <= 1 << 20 and n & (n - 1) == 0 and 1 <= r <= 32 and 1 <= p <= 16 and 128 * r * (n + p + 2) <= _MEMORY

@@ -2,9 +2,11 @@
 
     RUNTIME/approvals/ID.json            a question, written by the guard whose call waits; it goes with that guard
     RUNTIME/approvals/ID.decision.json   the decision, written once by a channel, taken by the guard
+    RUNTIME/approvals/NAME.PID.RANDOM    either of them on its way
 
 A decision counts for the digest that it names, until the question's deadline, once. The guard alone judges that: what is in these
-files is a claim. Times that decide are on `clock`, which goes on while the machine sleeps and which nobody sets.
+files is a claim. A claim that the guard would not take is in nobody's way: a channel puts a decision in its place. Times that decide are
+on `clock`, which goes on while the machine sleeps and which nobody sets.
 """
 
 from __future__ import annotations
@@ -25,6 +27,14 @@ MAX_SIZE = 1 << 20
 SCOPES = ("once", "session", "until", "always")
 """How long a decision holds; see `grants`."""
 
+CHANNELS = ("terminal", "page")
+"""Those whose decisions come by these files."""
+LEFT_BEHIND = 60.0
+"""Seconds after which a decision without a question, or a file on its way, is nobody's any more."""
+FOREIGN_FOR = 3600.0
+"""Seconds for which the question of a guard in another pid namespace is left where it is: none waits for so long."""
+
+_TRIES = 8
 _TEXTS = ("session", "client", "server", "server_pin", "tool", "tool_pin", "rule", "digest", "cwd")
 _ID_LENGTH = 8
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -63,8 +73,9 @@ class Waiting:
 
 
 def write(id: str, members: dict[str, Any]) -> None:  # noqa: A002
-    """Write or replace a question, whole. `members` are JSON; `guard`, `started` and `version` are added. Raises `OSError`."""
-    whole = {**members, "version": VERSION, "id": id, "guard": os.getpid(), "started": started(os.getpid())}
+    """Write or replace a question, whole. `members` are JSON; whose it is and `version` are added. Raises `OSError`."""
+    guard = {"guard": os.getpid(), "started": started(os.getpid()), "namespace": _namespace()}
+    whole = {**members, "version": VERSION, "id": id, **guard}
     path = os.path.join(folder(), f"{id}.json")
     _place(path, strict_json.encode(whole).encode("ascii"), anew=False)
 
@@ -86,43 +97,128 @@ def waiting() -> list[Waiting]:
     except OSError:
         return []
     found = []
+    here = _namespace()
     for entry in entries:
         name, _, rest = entry.partition(".")
-        if not is_id(name) or rest != "json":
+        if not is_id(name):
+            continue
+        if rest != "json":
+            _sweep(where, entry)
             continue
         members = _read(os.path.join(where, entry))
         if members is None or not _is_question(members):
             continue
-        if started(members.get("guard", 0)) != members.get("started") or members["deadline"] <= clock():
+        if members.get("namespace", here) != here:
+            # Its guard's number says nothing here, so nobody can tell whether it lives.
+            if _age(os.path.join(where, entry)) > FOREIGN_FOR:
+                remove(name)
+        elif started(members["guard"]) != members["started"] or members["deadline"] <= clock():
             remove(name)
-        elif not os.path.exists(os.path.join(where, f"{name}.decision.json")):
+        elif not _counts(_read(os.path.join(where, f"{name}.decision.json")), name, members):
             found.append(Waiting(name, members))
     return sorted(found, key=lambda question: question.members["created"])
 
 
 def decide(id: str, digest: str, *, approved: bool, channel: str, **more: Any) -> bool:  # noqa: A002
-    """Write the decision on a question; return whether this was the first one. Raises `OSError`.
+    """Write the decision on a question; return whether this was the first one that counts. Raises `OSError`.
 
-    `more` are `scope`, `until`, `constraints` (see `grants`) and `signature` (see `proof`).
+    `more` are `scope`, `until`, `constraints` (see `grants`), `seen` and `signature` (see `proof`).
     """
-    members = {"id": id, "digest": digest, "approved": approved, "channel": channel, **more}
-    try:
-        _place(os.path.join(folder(), f"{id}.decision.json"), strict_json.encode(members).encode("ascii"), anew=True)
-    except FileExistsError:
-        return False
-    return True
+    data = strict_json.encode({"id": id, "digest": digest, "approved": approved, "channel": channel, **more}).encode("ascii")
+    where = folder()
+    path, question = os.path.join(where, f"{id}.decision.json"), _read(os.path.join(where, f"{id}.json"))
+    asked = {**(question or {}), "digest": digest}
+    for _ in range(_TRIES):
+        try:
+            _place(path, data, anew=True)
+        except FileExistsError:
+            if _counts(_read(path), id, asked):
+                return False
+            _displace(path, id, asked)
+        else:
+            return True
+    raise OSError(16, "another program writes decisions on this question again and again", path)
 
 
 def decision(id: str) -> dict[str, Any] | None:  # noqa: A002
-    """Return what a channel has written on a question, once: the file is gone then."""
+    """Return what a channel has written on a question, once: the file is gone then, whatever it was."""
     path = os.path.join(folder(), f"{id}.decision.json")
-    members = _read(path)
-    if members is not None:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            return None  # somebody else has taken it
+    taken = _scratch(path)
+    try:
+        # What is read is what was taken: between a look at a name and its removal there may be another file under it.
+        os.rename(path, taken)
+    except OSError:
+        return None  # there is none, or somebody else has taken it
+    members = _read(taken)
+    _discard(taken)
     return members
+
+
+def _counts(said: dict[str, Any] | None, id: str, asked: dict[str, Any]) -> bool:  # noqa: A002
+    """Tell whether a guard would take `said` as the decision on a question, as far as a channel can know."""
+    if said is None or said.get("id") != id or said.get("digest") != asked.get("digest"):
+        return False
+    if type(said.get("approved")) is not bool or said.get("channel") not in CHANNELS:
+        return False
+    if not said["approved"]:
+        return True
+    from stdioguard.approval import proof  # noqa: PLC0415 - where a decision is there already
+
+    seen = proof.seen(asked) if "session" in asked else said.get("seen")
+    if asked.get("risk") == "high":
+        key = proof.read()
+        return key is not None and said.get("seen") == seen and proof.is_signed(key, said)
+    return bool(said.get("seen", seen) == seen)
+
+
+def _displace(path: str, id: str, asked: dict[str, Any]) -> None:  # noqa: A002
+    """Take away what is no decision, whatever it is. What has become one meanwhile is put back: it was first."""
+    taken = _scratch(path)
+    try:
+        os.rename(path, taken)
+    except FileNotFoundError:
+        return  # the guard was quicker
+    if _counts(_read(taken), id, asked):
+        try:
+            os.link(taken, path)
+        except FileExistsError:
+            pass
+    _discard(taken)
+
+
+def _sweep(where: str, entry: str) -> None:
+    """Remove a decision whose question is gone, or a file that never got its name, once it is old."""
+    name, _, rest = entry.partition(".")
+    path = os.path.join(where, entry)
+    is_orphan = rest == "decision.json" and not os.path.lexists(os.path.join(where, f"{name}.json"))
+    if (is_orphan or rest.startswith(("json.", "decision.json."))) and _age(path) > LEFT_BEHIND:
+        _discard(path)
+
+
+def _age(path: str) -> float:
+    """Return how many seconds ago a file was written; a time to come is as far away."""
+    try:
+        return abs(time.time() - os.lstat(path).st_mtime)
+    except OSError:
+        return 0.0
+
+
+def _discard(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass  # a folder with something in it is no decision under any name
+
+
+def _namespace() -> str:
+    """Return which numbers of processes are meant; empty where there is but one kind."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def started(pid: int) -> str:
@@ -160,7 +256,7 @@ def _place(path: str, data: bytes, *, anew: bool) -> None:
     """Put `data` at `path`, whole or not at all; `anew` fails where there is something."""
     if len(data) > MAX_SIZE:
         raise OSError(27, "File too large", path)
-    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    scratch = _scratch(path)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -176,6 +272,11 @@ def _place(path: str, data: bytes, *, anew: bool) -> None:
     except OSError:
         os.unlink(scratch)
         raise
+
+
+def _scratch(path: str) -> str:
+    """Return a name beside `path` that nobody else uses."""
+    return f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
 
 
 def _read(path: str) -> dict[str, Any] | None:

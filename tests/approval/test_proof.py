@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stdioguard.approval import proof, queue
+from stdioguard.cli import approvals
 from tests.approval import PASSPHRASE, ask, digest_of, set_passphrase
 
 
@@ -39,6 +42,49 @@ def test_what_the_passphrase_signs_holds(decision: dict[str, Any]) -> None:
     setting = set_passphrase()
     assert proof.is_signed(setting, signed(decision, setting))
     assert not proof.is_signed(setting, decision)
+
+
+def test_a_passphrase_is_the_same_however_its_letters_are_composed() -> None:
+    setting = set_passphrase("cr\u00e8me br\u00fbl\u00e9e")
+    assert proof.is_signed(setting, signed(DECISION, setting, "cre\u0300me bru\u0302le\u0301e"))
+    with pytest.raises(proof.WrongPassphraseError):
+        signed(DECISION, setting, "creme brulee!")
+
+
+def test_a_key_of_before_holds_as_it_was_made() -> None:
+    """Those cost less, and took the passphrase as it was typed."""
+    salt, typed = b"0123456789abcdef", "cre\u0300me"
+    seed = hashlib.scrypt(typed.encode(), salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 28, dklen=32)
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    approvals._keep({"salt": salt.hex(), "n": 1 << 15, "r": 8, "p": 1, "public": public.hex()})
+    setting = proof.read()
+    assert setting is not None
+    assert proof.is_signed(setting, signed(DECISION, setting, typed))
+    with pytest.raises(proof.WrongPassphraseError):
+        signed(DECISION, setting, "cr\u00e8me")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": 1 << 21},
+        {"n": 3},
+        {"n": 1 << 18},
+        {"n": "16"},
+        {"n": True},
+        {"r": 33},
+        {"p": 0},
+        {"p": 17},
+        {"form": "NFKC"},
+        {"salt": 1},
+    ],
+)
+def test_a_key_that_nobody_could_wait_for_is_none(change: dict[str, Any]) -> None:
+    setting = set_passphrase()
+    approvals._keep({**setting, **change})
+    assert proof.read() is None
+    approvals._keep(setting)
+    assert proof.read() == setting
 
 
 def test_the_order_of_members_does_not_matter() -> None:
@@ -107,11 +153,9 @@ def test_a_wrong_passphrase_signs_nothing(wrong: str) -> None:
 
 def test_the_key_on_the_disk_signs_nothing() -> None:
     """What an agent can read is the public key and the salt."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     setting = set_passphrase()
     kept = json.loads(Path(proof.path()).read_text())
-    assert set(kept) == {"salt", "n", "r", "p", "public"}
+    assert set(kept) == {"salt", "form", "n", "r", "p", "public"}
     for material in (kept["public"], kept["salt"] * 2):
         private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(material))
         forged = {**DECISION, "signature": private.sign(proof._signed(DECISION)).hex()}
@@ -186,4 +230,4 @@ def test_a_key_that_would_cost_too_much_or_nothing_is_refused(cost: dict[str, in
 
 def test_guessing_costs_as_much_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert proof._COST["n"] * proof._COST["r"] * 128 >= 32 << 20
+    assert proof._COST["n"] * proof._COST["r"] * 128 >= 128 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
 import resource
@@ -43,10 +44,11 @@ def test_a_question_is_seen_and_its_decision_is_taken_once() -> None:
     assert question.id == asked
     assert question.members["arguments"] == {"path": "/a", "n": 1}
     assert 590 < question.left <= 600
-    assert queue.decide(asked, "d" * 64, approved=True, channel="terminal")
+    digest = digest_of(asked)
+    assert queue.decide(asked, digest, approved=True, channel="terminal")
     assert queue.waiting() == []
     taken = queue.decision(asked)
-    assert taken == {"id": asked, "digest": "d" * 64, "approved": True, "channel": "terminal"}
+    assert taken == {"id": asked, "digest": digest, "approved": True, "channel": "terminal"}
     assert queue.decision(asked) is None
 
 
@@ -62,17 +64,17 @@ def test_the_first_decision_counts_and_the_second_is_told_so() -> None:
     assert queue.decision(asked) == {"id": asked, "digest": "d", "approved": False, "channel": "terminal"}
 
 
-def decide_at(start: Any, asked: str, channel: str, wins: Any) -> None:
+def decide_at(start: Any, asked: str, number: int, wins: Any) -> None:
     start.wait()
-    if queue.decide(asked, "d", approved=True, channel=channel):
-        wins.put(channel)
+    if queue.decide(asked, "d", approved=True, channel="page", until=number):
+        wins.put(number)
 
 
 def test_of_many_decisions_at_once_one_wins_and_that_one_is_read() -> None:
     context = multiprocessing.get_context("fork")
     for _ in range(10):
         asked, start, wins = ask(), context.Event(), context.Queue()
-        workers = [context.Process(target=decide_at, args=(start, asked, f"c{number}", wins)) for number in range(6)]
+        workers = [context.Process(target=decide_at, args=(start, asked, number, wins)) for number in range(6)]
         for worker in workers:
             worker.start()
         start.set()
@@ -82,9 +84,95 @@ def test_of_many_decisions_at_once_one_wins_and_that_one_is_read() -> None:
         assert wins.empty()
         decided = queue.decision(asked)
         assert decided is not None
-        assert decided["channel"] == winner
+        assert decided["until"] == winner
         assert files() == [f"{asked}.json"]
         queue.remove(asked)
+
+
+NO_DECISIONS: dict[str, Any] = {
+    "a text that is no JSON": lambda path, _: path.write_text("{"),
+    "nothing": lambda path, _: path.write_text(""),
+    "a folder": lambda path, _: path.mkdir(),
+    "a pipe": lambda path, _: os.mkfifo(path, 0o600),
+    "a link": lambda path, _: path.symlink_to("/dev/null"),
+    "a yes to another call": lambda path, asked: write(path, {**said(asked), "digest": "0" * 64}),
+    "a yes to another question": lambda path, asked: write(path, {**said(asked), "id": "abcdefgh"}),
+    "a yes by nobody": lambda path, asked: write(path, {**said(asked), "channel": "shell"}),
+    "a yes to something else that was shown": lambda path, asked: write(path, {**said(asked), "seen": "0" * 64}),
+}
+
+
+def said(asked: str) -> dict[str, Any]:
+    return {"id": asked, "digest": digest_of(asked), "approved": True, "channel": "terminal"}
+
+
+def write(path: Path, members: dict[str, Any]) -> None:
+    path.touch(0o600)
+    path.write_text(json.dumps(members))
+
+
+@pytest.mark.parametrize("make", NO_DECISIONS.values(), ids=NO_DECISIONS)
+def test_what_is_no_decision_is_in_nobodys_way(make: Any) -> None:
+    asked = ask()
+    digest = digest_of(asked)
+    make(Path(queue.folder(), f"{asked}.decision.json"), asked)
+    assert ids() == [asked]
+    assert queue.decide(asked, digest, approved=False, channel="terminal")
+    assert not queue.decide(asked, digest, approved=True, channel="page")
+    assert queue.decision(asked) == said_no(asked, digest)
+    assert files() == [f"{asked}.json"]
+
+
+def said_no(asked: str, digest: str) -> dict[str, Any]:
+    return {"id": asked, "digest": digest, "approved": False, "channel": "terminal"}
+
+
+def test_high_risk_that_nobody_has_signed_is_in_nobodys_way() -> None:
+    asked = ask(risk="high")
+    digest = digest_of(asked)
+    write(Path(queue.folder(), f"{asked}.decision.json"), said(asked))
+    assert ids() == [asked]
+    assert queue.decide(asked, digest, approved=False, channel="terminal")
+    assert ids() == []
+
+
+def age(name: str, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(os.path.join(queue.folder(), name), (then, then), follow_symlinks=False)
+
+
+def test_what_was_left_on_its_way_and_decisions_on_nothing_go_once_they_are_old() -> None:
+    asked = ask()
+    queue.decide(asked, digest_of(asked), approved=True, channel="terminal")
+    left = ["abcdefgh.decision.json", "abcdefgh.json.12.ab", "abcdefgh.decision.json.12.ab", f"{asked}.json.12.ab"]
+    for name in [*left, "notes.txt", "abcdefgh.txt"]:
+        Path(queue.folder(), name).touch(0o600)
+    Path(queue.folder(), "abcdefgj.decision.json").mkdir()
+    assert ids() == []
+    assert set(left) < set(files())
+    for name in files():
+        age(name, queue.LEFT_BEHIND + 1)
+    assert ids() == []
+    assert files() == sorted([f"{asked}.decision.json", f"{asked}.json", "abcdefgh.txt", "notes.txt"])
+
+
+def test_a_question_of_another_pid_namespace_is_not_this_ones_to_remove() -> None:
+    """There the guard's number is another's, or nobody's."""
+    asked, other = ask(), ask()
+    path = Path(queue.folder(), f"{asked}.json")
+    members = json.loads(path.read_text())
+    if not members["namespace"]:
+        pytest.skip("this system has one pid namespace")
+    path.write_text(json.dumps({**members, "namespace": "pid:[1]", "guard": 999999999, "started": "1"}))
+    assert ids() == [other]
+    assert path.exists()
+    age(path.name, queue.FOREIGN_FOR + 1)
+    assert ids() == [other]
+    assert not path.exists()
+    path = Path(queue.folder(), f"{other}.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "guard": 999999999}))
+    assert ids() == []
+    assert not path.exists()
 
 
 def test_files_are_the_users_alone_whatever_the_umask_is(home: Path) -> None:
@@ -126,9 +214,8 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     path = Path(queue.folder(), f"{asked}.decision.json")
     path.rename(real)
     path.symlink_to(real)
+    assert ids() == [asked]
     assert queue.decision(asked) is None
-    assert ids() == []
-    path.unlink()
     real.rename(path)
     assert queue.decision(asked) is not None
 
@@ -334,7 +421,7 @@ def test_a_decision_that_is_another_users_is_none(reachable_home: Path) -> None:
     path = os.path.join(queue.folder(), f"{asked}.decision.json")
     os.chown(path, 65534, 65534)
     assert queue.decision(asked) is None
-    os.chown(path, 0, 0)
+    assert queue.decide(asked, "d", approved=True, channel="terminal")
     assert queue.decision(asked) is not None
 
 

@@ -125,7 +125,9 @@ def test_without_one_a_call_is_refused_before_clients_give_up_and_the_next_one_l
             assert refused.is_error
             assert question.members["parked"]
             assert "nobody answered in time" in text(refused)
-            assert f"run stdioguard approvals approve {question.id} within ten minutes and make the same call again" in text(refused)
+            assert f"run stdioguard approvals approve {question.id} within ten minutes and make the same call again" in text(
+                refused
+            )
             await approve(question.id)
             answer = await opened.call_tool("echo", {"a": 1})
             assert not answer.is_error, text(answer)
