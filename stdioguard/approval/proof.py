@@ -16,7 +16,7 @@ from stdioguard.wire.errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
 SHORTEST = 12
 """Characters of the shortest passphrase that can be set."""
@@ -27,7 +27,7 @@ _SEEN = (
 """Members of a question that are shown, or that what is shown depends on."""
 _COST = {"n": 1 << 17, "r": 8, "p": 1}
 """Of passphrases that are set now: 128 MiB, about half a second. A key says its own, so older ones hold."""
-_FORM = "NFC"
+_FORM: Final = "NFC"
 """The normal form in which a passphrase is taken: keyboards and systems disagree on how a letter with an accent is sent."""
 _MEMORY = 1 << 28
 """Bytes that scrypt may use."""

@@ -7,6 +7,7 @@ between two reports are measured as well.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -60,9 +61,9 @@ async def waiting() -> queue.Waiting:
     return found[0]
 
 
-async def approve(id: str) -> None:
+async def approve(asked: str) -> None:
     done = await anyio.run_process(
-        [sys.executable, "-P", "-m", "stdioguard", "approvals", "approve", id], check=False, stderr=subprocess.STDOUT
+        [sys.executable, "-P", "-m", "stdioguard", "approvals", "approve", asked], check=False, stderr=subprocess.STDOUT
     )
     assert done.returncode == 0, done.stdout
 
@@ -106,7 +107,7 @@ def test_a_call_with_a_progress_token_waits_ten_minutes_for_a_person(
     assert not answer.is_error, text(answer)
     assert answer.structured_content == {"a": 1}
     waited = reports[-1] - reports[0]
-    pauses = [after - before for before, after in zip(reports, reports[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(reports)]
     record_property("seconds waited", round(waited, 1))
     print(f"{mode}: answered after {waited:.1f} s, {len(reports) - 2} reports, the longest pause {max(pauses):.1f} s")
     assert waited > 590
