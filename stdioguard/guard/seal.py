@@ -45,6 +45,12 @@ class Sealer:
         sealed = self._cipher.encrypt(nonce, strict_json.encode(value).encode("ascii"), _PURPOSE)
         return _PREFIX + b2a_base64(nonce + sealed, newline=False).decode("ascii").replace("+", "-").replace("/", "_")
 
+    def outstanding(self, now: float) -> int:
+        """Return how many states can still be redeemed."""
+        for count in [count for count, deadline in self._deadlines.items() if now > deadline]:
+            del self._deadlines[count]
+        return len(self._deadlines)
+
     def redeem(self, text: str, now: float) -> Any:
         """Return the sealed value. Raises `ValueError` for what was not sealed here, was redeemed before, or has expired."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
@@ -60,7 +66,7 @@ class Sealer:
             raise ValueError("not a state that the session gave out") from None
         deadline = self._deadlines.pop(int.from_bytes(raw[:12], "big"), None)
         if deadline is None:
-            raise ValueError("used before")
+            raise ValueError("used before, or expired")
         if now > deadline:
             raise ValueError("expired")
         return value

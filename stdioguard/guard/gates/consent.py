@@ -9,8 +9,8 @@ era. Where nobody can be asked the call does not run; a person may approve it af
 from __future__ import annotations
 
 from stdioguard.guard import asking, display
-from stdioguard.guard.gates import rounds
-from stdioguard.guard.verdicts import MISSING_CLIENT_CAPABILITY, REFUSED, Ask, Refuse, Reply
+from stdioguard.guard.gates import limits, rounds
+from stdioguard.guard.verdicts import LIMIT, MISSING_CLIENT_CAPABILITY, REFUSED, Ask, Refuse, Reply
 from stdioguard.policy.policy import CONFIRM
 from stdioguard.wire import eras, strict_json
 
@@ -42,6 +42,7 @@ MAX_DENIALS = 10
 PAUSE = 60.0
 PARKED = 600.0
 """Seconds for which a call that nobody could be asked about can be approved for the next time."""
+_CHANGED = "the server has changed this tool since a person was asked"
 _WITH_ELICITATION = frozenset(eras.REVISIONS[2:])
 
 
@@ -65,7 +66,9 @@ def from_client(exchange: Exchange) -> Verdict | None:
     if way is None:
         return _nobody(exchange, asked)
     if way == asking.CLIENT and exchange.era == eras.MODERN:
-        return _round(exchange)
+        if state.sealer.outstanding(state.now) >= limits.MAX_HELD:
+            return Refuse(LIMIT, "limits.held", f"more than {limits.MAX_HELD} calls wait for a person", as_result=True)
+        return _round(exchange, asked)
     return Ask(rule.origin, prompt(exchange), asked, by_client=way == asking.CLIENT)
 
 
@@ -114,10 +117,11 @@ def _nobody(exchange: Exchange, asked: asking.Question) -> Refuse:
     return refusal
 
 
-def _round(exchange: Exchange) -> Reply:
+def _round(exchange: Exchange, asked: asking.Question) -> Reply:
     """Answer a 2026-07-28 call with the question; the client makes the call again with the answer."""
     state = exchange.state
-    kept = {"asked": "person", "digest": rounds.digest("tools/call", exchange.message.params)}
+    digest = rounds.digest("tools/call", exchange.message.params)
+    kept = {"asked": "person", "digest": digest, "client": asked.client, "tool_pin": asked.tool_pin}
     question = {
         "method": "elicitation/create",
         "params": {"mode": "form", "message": prompt(exchange), "requestedSchema": SCHEMA},
@@ -138,21 +142,38 @@ def _can_ask(exchange: Exchange) -> bool:
     return has_form and exchange.revision in _WITH_ELICITATION
 
 
+def decided(exchange: Exchange, kept: dict[str, Any], answer: Any) -> Refuse | None:
+    """Take the answer that a 2026-07-28 call brings to the question of its first round, which `kept` tells of."""
+    state, name = exchange.state, exchange.message.params.get("name")
+    if not approves(answer):
+        denied(state)
+        return refused(exchange, "a person did not approve this call")
+    state.denials = 0
+    if kept["client"] != (exchange.caller.client if exchange.caller is not None else ""):
+        return refused(exchange, "another client was asked about it")
+    if kept["tool_pin"] != pin(state, name):
+        return refused(exchange, _CHANGED)
+    exchange.approved = True
+    return None
+
+
+def denied(state: State) -> None:
+    """Take note of a denial. Of many in a row the last has nobody asked for a while."""
+    state.denials += 1
+    if state.denials >= MAX_DENIALS:
+        state.denials, state.no_questions_until = 0, state.now + PAUSE
+
+
 def approves(answer: Any) -> bool:
-    """Tell whether an elicitation result is a clear yes."""
-    return (
-        type(answer) is dict
-        and answer.get("action") == "accept"
-        and type(answer.get("content")) is dict
-        and answer["content"].get("decision") == ALLOW_ONCE
-    )
+    """Tell whether an elicitation result is a clear yes: the one answer that was asked for, and nothing beside it."""
+    return type(answer) is dict and answer.get("action") == "accept" and answer.get("content") == {"decision": ALLOW_ONCE}
 
 
 def still_is(held: Held) -> Refuse | None:
     """Refuse a call whose tool is not the one any more that the person was asked about."""
     if pin(held.exchange.state, held.question.tool) == held.question.tool_pin:
         return None
-    return refused(held.exchange, "the server has changed this tool since a person was asked")
+    return refused(held.exchange, _CHANGED)
 
 
 def refused(exchange: Exchange, reason: str, asked: asking.Question | None = None) -> Refuse:
@@ -180,8 +201,8 @@ def prompt(exchange: Exchange) -> str:
     arguments = display.arguments(params.get("arguments") or {})
     lines = [
         TITLE,
-        f"server: {display.shortened(state.server_name, 80)}",
-        f"tool: {display.shortened(params['name'], 128)}" + (" (as a task)" if "task" in params else ""),
+        f"server: {display.name(state.server_name)}",
+        f"tool: {display.name(params['name'])}" + (" (as a task)" if "task" in params else ""),
         f"risk: {rule.risk if rule else 'normal'}",
         "arguments (chosen by the model):" if arguments else "arguments: none",
         *arguments,

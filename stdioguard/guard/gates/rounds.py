@@ -56,20 +56,13 @@ def from_client(exchange: Exchange) -> Verdict | None:
         return Refuse(REFUSED, "rounds.state", "this requestState was given for another call")
     responses = responses or {}
     if kept["asked"] == "person":
-        return _decided(exchange, responses.get(CONSENT_KEY))
+        from stdioguard.guard.gates import consent  # noqa: PLC0415 - consent asks through this gate
+
+        return consent.decided(exchange, kept, responses.get(CONSENT_KEY))
     exchange.approved = kept["approved"]
     _answers(state, params, {key: responses[key] for key in kept["keys"] if key in responses})
     if kept["inner"] is not None:
         params["requestState"] = kept["inner"]
-    return None
-
-
-def _decided(exchange: Exchange, answer: Any) -> Verdict | None:
-    from stdioguard.guard.gates.consent import approves, refused  # noqa: PLC0415 - consent asks through this gate
-
-    if not approves(answer):
-        return refused(exchange, "a person did not approve this call")
-    exchange.approved = True
     return None
 
 
