@@ -17,6 +17,9 @@ MAX_VALUE = 400
 """Characters of one argument that are shown; a longer one is cut in the middle."""
 
 MAX_ARGUMENTS = 40
+MAX_SHOWN = 8000
+"""Characters of all values together, about: what is asked stays in sight, however much the model says."""
+_SHORTEST_VALUE = 100
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,80}\Z")
 
 # Letters and marks that Unicode calls printable and that show nothing: fillers, joiners, variation selectors, the Braille blank.
@@ -44,11 +47,22 @@ def _escape(char: str) -> str:
 
 def shortened(text: str, limit: int = MAX_VALUE) -> str:
     """Return `text` made visible and, if long, with its middle left out and its length and SHA-256 in its place."""
-    if len(text) <= limit:
-        return visible(text)
+    if len(text) <= limit and (len(shown := visible(text)) <= limit or text.isascii()):
+        return shown
     digest = shortened_digest(text)
-    head, tail = text[: limit * 2 // 3], text[-limit // 3 :]
-    return f"{visible(head)} [... {len(text)} characters, sha256 {digest} ...] {visible(tail)}"
+    head, tail = _begin(text, limit * 2 // 3), _begin(text[: -limit - 1 : -1], limit // 3)
+    return f"{visible(head)} [... {len(text)} characters, sha256 {digest} ...] {visible(tail[::-1])}"
+
+
+def _begin(text: str, room: int) -> str:
+    """Return the beginning of a text that takes at most `room` characters when it is made visible."""
+    end = 0
+    for char in text[:room]:
+        room -= len(visible(char))
+        if room < 0:
+            break
+        end += 1
+    return text[:end]
 
 
 def shortened_digest(text: str) -> str:
@@ -58,24 +72,25 @@ def shortened_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def value(item: Any) -> str:
+def value(item: Any, limit: int = MAX_VALUE) -> str:
     """Return one JSON value for a prompt: strings in quotes, the rest as JSON."""
     if isinstance(item, str):
-        return '"' + shortened(item.replace("\\", "\\\\").replace('"', '\\"')) + '"'
-    return shortened(strict_json.readable(item))
+        return '"' + shortened(item.replace("\\", "\\\\").replace('"', '\\"'), limit) + '"'
+    return shortened(item.text if isinstance(item, strict_json.Number) else strict_json.readable(item), limit)
+
+
+def name(text: str, limit: int = 128) -> str:
+    """Return a name; in quotes unless it is a plain word, so that it cannot hold the rest of a line."""
+    return text if _WORD.match(text) else value(text, limit)
 
 
 def arguments(members: dict[str, Any]) -> list[str]:
     """Return one line for each argument of a call; of more than `MAX_ARGUMENTS` the others by name, with a hash of them all."""
     shown, others = list(members.items())[:MAX_ARGUMENTS], list(members)[MAX_ARGUMENTS:]
-    lines = [f"  {_name(name)}: {value(item)}" for name, item in shown]
+    room = max(_SHORTEST_VALUE, min(MAX_VALUE, MAX_SHOWN // max(len(shown), 1)))
+    lines = [f"  {name(key)}: {value(item, room)}" for key, item in shown]
     if others:
-        names = shortened(", ".join(map(_name, others)))
+        names = shortened(", ".join(map(name, others)))
         digest = shortened_digest(strict_json.canonical(members))
         lines.append(f"  [... and {len(others)} more, all of them sha256 {digest}: {names}]")
     return lines
-
-
-def _name(name: str) -> str:
-    """Return an argument's name; in quotes unless it is a plain word, so that it cannot hold the rest of a line."""
-    return name if _WORD.match(name) else value(name)

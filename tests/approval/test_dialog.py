@@ -103,8 +103,9 @@ def test_a_line_that_was_broken_can_be_put_together_again() -> None:
     assert value in whole
 
 
-def test_a_text_of_any_size_is_capped_and_says_so() -> None:
-    long = dialog.text(question(arguments={f"a{at}" * 20: "\U000e0001" * 400 for at in range(60)}))
+def test_a_text_of_any_size_is_capped_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialog, "MAX_TEXT", 5000)
+    long = dialog.text(question(arguments={f"a{at} " * 60: "\U000e0001" * 400 for at in range(60)}))
     assert len(long) < dialog.MAX_TEXT + 100
     assert re.search(r"\n\[\.\.\. [\d,]+ more characters are not shown\]\Z", long)
     assert "not shown" not in dialog.text(question())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stdioguard.approval import queue
-from tests.approval import Terminal, ask, decided, decision, set_passphrase
+from tests.approval import Terminal, ask, decided, decision, digest_of, set_passphrase
 
 READ = 1.2
 """A little longer than a question has to be on the screen before a key approves it."""
@@ -157,7 +157,7 @@ def test_a_question_that_was_answered_elsewhere_goes_and_its_key_hits_no_other()
     with watch() as person:
         person.wait_for(f"NORMAL RISK  {first}")
         person.read(READ)
-        assert queue.decide(first, "d", approved=False, channel="page")
+        assert queue.decide(first, digest_of(first), approved=False, channel="page")
         person.wait_for(f"{first} waits no more")
         person.type("a")
         person.wait_for("not that fast")
