@@ -52,6 +52,8 @@ class Desk:
         self._key = key
         self._shown: dict[str, str] = {}
         """What the questions of `_open` look like to a person (`proof.seen`)."""
+        self._until: dict[str, float] = {}
+        """Until when each of them can be decided, on the clock that the channels go by (`queue.clock`)."""
         self._open: dict[str, Question] = {}
         """Questions whose calls wait, and parked ones, by id."""
         self._approved: dict[str, tuple[Question, str]] = {}
@@ -119,6 +121,8 @@ class Desk:
         now = time.monotonic()
         left = max(0.0, question.deadline - now)
         question.server_pin = self._server_pin
+        # A grant is for plain calls whose arguments a person can see.
+        question.remember = question.remember and bool(question.tool_pin) and not question.task
         arguments: Any = question.arguments
         members: dict[str, Any] = {
             "session": self._session,
@@ -134,7 +138,7 @@ class Desk:
             "digest": question.digest,
             "task": question.task,
             "parked": question.parked,
-            "remember": question.remember and bool(question.tool_pin),
+            "remember": question.remember,
             "times": question.times,
             "cwd": os.getcwd(),
         }
@@ -143,13 +147,14 @@ class Desk:
         size = len(strict_json.encode(arguments))
         if size > _MAX_ARGUMENTS:
             arguments, members["arguments_size"] = {}, size
-            members["remember"] = False
+            members["remember"] = question.remember = False
         members["arguments"] = arguments
         if question.parked:
             question.deadline = members["deadline"]
         from stdioguard.approval import proof  # noqa: PLC0415 - where a person is asked
 
         self._shown[question.id] = proof.seen({**members, "id": question.id})
+        self._until[question.id] = members["deadline"]
         try:
             queue.write(question.id, members)
         except OSError:
@@ -158,10 +163,14 @@ class Desk:
         by_dialog = not question.by_client and not question.parked and question.times == 1
         if self._approver is not None and "dialog" in channels and by_dialog:
             self._approver.ask({**members, "id": question.id})
+        elif self._approver is not None and question.parked:
+            # The call has been refused: a click that comes now would be for nothing, and the refusal says what is not.
+            self._approver.withdraw(question.id)
 
     def withdraw(self, id: str) -> None:  # noqa: A002
         """Take a question back from every channel."""
         self._shown.pop(id, None)
+        self._until.pop(id, None)
         if self._open.pop(id, None) is not None:
             queue.remove(id)
             if self._approver is not None:
@@ -207,7 +216,10 @@ class Desk:
         said = queue.decision(question.id)
         if said is None or said.get("id") != question.id or said.get("digest") != question.digest:
             return None
-        if type(said.get("approved")) is not bool or said.get("channel") not in ("terminal", "page"):
+        if type(said.get("approved")) is not bool or said.get("channel") not in queue.CHANNELS:
+            return None
+        # While the machine sleeps the call's own clock may stand still; the channels' goes on.
+        if queue.clock() >= self._until.get(question.id, 0.0):
             return None
         if said["approved"] and question.risk == HIGH:
             from stdioguard.approval import proof  # noqa: PLC0415 - for high risk
@@ -245,8 +257,9 @@ class Desk:
             said = self._judged(question)
             if said is None:
                 continue
-            self._decision(question, said)
-            if said["approved"] and said.get("scope", "once") == "once":
+            decision = self._decision(question, said)
+            if decision.approved and decision.grant is None:
+                # Once, or for longer than can be granted: then it is for the next call too, as where a call waits.
                 self._approved[question.digest] = (question, said["channel"])
             self.withdraw(question.id)
 

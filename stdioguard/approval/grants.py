@@ -67,6 +67,7 @@ class Grant:
             and self.risk == question.risk
             and (self.until is None or now < self.until)
             and question.remember
+            and not question.task
             and meets(self.constraints, question.arguments)
         )
 
@@ -93,7 +94,7 @@ def _meets(constraint: dict[str, Any], value: Any) -> bool:
 def make(question: Question, decision: dict[str, Any]) -> Grant | None:
     """Return the grant that a decision asks for, or `None` where it asks for none, or for one that this call itself would not meet."""
     scope, constraints, until = decision.get("scope", "once"), decision.get("constraints"), decision.get("until")
-    if scope not in queue.SCOPES or scope == "once" or not question.remember or not question.tool_pin:
+    if scope not in queue.SCOPES or scope == "once" or not question.remember or not question.tool_pin or question.task:
         return None
     if type(constraints) is not dict or not all(type(value) is dict for value in constraints.values()):
         return None
