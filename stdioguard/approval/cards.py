@@ -11,6 +11,7 @@ import textwrap
 import time
 import unicodedata
 
+from stdioguard.approval import shown
 from stdioguard.guard import display
 from stdioguard.wire import strict_json
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from stdioguard.approval.queue import Waiting
 
-RISKS = ("low", "normal", "high")
 MARKS = 2
 """Combining marks that one character may bear. Some scripts use two; a hundred are drawn over the lines above and below."""
 
@@ -45,12 +45,6 @@ class Look:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
 
 
-def risk(members: dict[str, Any]) -> str:
-    """Return the risk of a question. One that nobody knows counts as high."""
-    given = members.get("risk")
-    return given if isinstance(given, str) and given in RISKS else "high"
-
-
 def name(given: Any, limit: int = 64) -> str:
     """Return a name that is not the guard's: as it is if it is a plain word, else in quotes, so that it cannot hold the rest of a line."""
     text = given if isinstance(given, str) else strict_json.readable(given)
@@ -66,10 +60,10 @@ def title(question: Waiting) -> str:
 
 def head(question: Waiting, look: Look) -> str:
     """Return the first line of a card: risk, id, server and tool; the guard's own words come first."""
-    kind = risk(question.members)
-    shown = f"{kind.upper()} RISK"
-    rest = cut(title(question), look.width - len(shown) - len(question.id) - 4)
-    return f"{look.paint(_RISK_STYLES[kind], shown)}  {look.paint('bold', question.id)}  {look.paint('bold', rest)}"
+    kind = shown.risk(question.members)
+    says = f"{kind.upper()} RISK"
+    rest = cut(title(question), look.width - len(says) - len(question.id) - 4)
+    return f"{look.paint(_RISK_STYLES[kind], says)}  {look.paint('bold', question.id)}  {look.paint('bold', rest)}"
 
 
 def card(question: Waiting, look: Look, *, whole: bool = False) -> list[str]:
@@ -87,8 +81,8 @@ def card(question: Waiting, look: Look, *, whole: bool = False) -> list[str]:
     else:
         lines.append(f"  {look.paint('dim', 'arguments')}  chosen by the model:")
         given = arguments if type(arguments) is dict else {"": arguments}
-        shown = _whole(given) if whole else [line.removeprefix("  ") for line in display.arguments(given)]
-        for line in shown:
+        listed = _whole(given) if whole else [line.removeprefix("  ") for line in display.arguments(given)]
+        for line in listed:
             lines += margined(line, look)
     return lines
 
@@ -149,12 +143,12 @@ def _tame(text: str) -> str:
     """Return a visible text in which no character bears more than `MARKS` combining marks."""
     if text.isascii():
         return text
-    shown: list[str] = []
+    tame: list[str] = []
     run = 0
     for char in text:
         run = run + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
-        shown.append(char if run <= MARKS else f"\\u{ord(char):04x}")
-    return "".join(shown)
+        tame.append(char if run <= MARKS else f"\\u{ord(char):04x}")
+    return "".join(tame)
 
 
 def columns(char: str) -> int:

@@ -1,8 +1,7 @@
 """The desk: what the guard's own process knows of asking a person. It puts questions where channels find them, and judges the answers.
 
 Nothing here waits. Questions go into the queue, and to the approver's dialogs where there are any; `poll` takes decisions in. A decision
-counts once, for the digest of the call that waits, before its deadline; of high risk only where the person's own proof is with it, or
-where it came by the approver's pipe, which no file on the disk can forge.
+counts once, for the digest of the call that waits, before its deadline; of high risk only where the person's own proof is with it.
 """
 
 from __future__ import annotations
@@ -162,7 +161,7 @@ class Desk:
         channels = self._channels["high" if question.risk == HIGH else "channels"]
         by_dialog = not question.by_client and not question.parked and question.times == 1
         if self._approver is not None and "dialog" in channels and by_dialog:
-            self._approver.ask({**members, "id": question.id})
+            self._approver.ask({**members, "id": question.id}, self._key)
         elif self._approver is not None and question.parked:
             # The call has been refused: a click that comes now would be for nothing, and the refusal says what is not.
             self._approver.withdraw(question.id)
@@ -182,8 +181,9 @@ class Desk:
         if self._approver is not None:
             for answer in self._approver.answers():
                 question = self._open.get(answer["id"])
-                if question is not None and answer["digest"] == question.digest and type(answer.get("approved")) is bool:
-                    found.append((question.id, self._decision(question, {**answer, "channel": "dialog"})))
+                answer["channel"] = "dialog"
+                if question is not None and self._counts(question, answer):
+                    found.append((question.id, self._decision(question, answer)))
             for id_, _ in self._approver.failed():
                 question = self._open.get(id_)
                 if question is not None and self.way(question, client=False) is None:
@@ -214,21 +214,23 @@ class Desk:
     def _judged(self, question: Question) -> dict[str, Any] | None:
         """Return what a channel has decided on a question by way of the queue, if that counts."""
         said = queue.decision(question.id)
-        if said is None or said.get("id") != question.id or said.get("digest") != question.digest:
-            return None
-        if type(said.get("approved")) is not bool or said.get("channel") not in queue.CHANNELS:
+        if said is None or said.get("channel") not in queue.CHANNELS:
             return None
         # While the machine sleeps the call's own clock may stand still; the channels' goes on.
         if queue.clock() >= self._until.get(question.id, 0.0):
             return None
+        return said if self._counts(question, said) else None
+
+    def _counts(self, question: Question, said: dict[str, Any]) -> bool:
+        """Tell whether a decision is for this question, and the person's own."""
+        if said.get("id") != question.id or said.get("digest") != question.digest or type(said.get("approved")) is not bool:
+            return False
         if said["approved"] and question.risk == HIGH:
             from stdioguard.approval import proof  # noqa: PLC0415 - for high risk
 
             if self._key is None or not proof.is_signed(self._key, said) or said.get("seen") != self._shown.get(question.id):
-                return None
-        if said.get("seen", self._shown.get(question.id)) != self._shown.get(question.id):
-            return None
-        return said
+                return False
+        return bool(said.get("seen", self._shown.get(question.id)) == self._shown.get(question.id))
 
     def _decision(self, question: Question, said: dict[str, Any]) -> Decision:
         """Return the decision, and remember it as the person wants."""

@@ -14,8 +14,7 @@ import signal
 import termios
 import time
 
-from stdioguard.approval import cards, grants, proof, queue
-from stdioguard.guard.gates import rounds
+from stdioguard.approval import cards, grants, proof, queue, shown
 from stdioguard.wire import strict_json
 
 TYPE_CHECKING = False
@@ -134,7 +133,7 @@ def answer(question: Waiting, *, approved: bool, more: dict[str, Any] | None = N
 
 def needs_passphrase(question: Waiting) -> bool:
     """Tell whether approving is for the person alone who knows the passphrase."""
-    return cards.risk(question.members) == "high"
+    return shown.risk(question.members) == "high"
 
 
 def passphrase_for(question: Waiting) -> str | None:
@@ -151,25 +150,14 @@ def passphrase_for(question: Waiting) -> str | None:
 
 
 def check_shown(question: Waiting) -> None:
-    """Refuse what a person has not been shown: arguments that are not those which the digest stands for. Raises `RefusedError`.
-
-    A program of this user cannot sign, but it can put other arguments into the file of a question, over the same digest. For lower
-    risks, where the same program could write the decision, only what can be compared is.
-    """
-    members = question.members
-    arguments = members.get("arguments")
-    if members.get("arguments_size") is None and type(arguments) is dict and not members.get("task"):
-        named = {"name": members.get("tool")}
-        digests = {rounds.digest("tools/call", {**named, "arguments": arguments})}
-        if not arguments:
-            digests.add(rounds.digest("tools/call", named))
-        if members.get("digest") in digests:
-            return
+    """Refuse what a person has not been shown: a call that is not the one which the digest stands for. Raises `RefusedError`."""
+    objection = shown.objection(question.members)
+    if objection == shown.CHANGED:
         raise RefusedError(
             f"the arguments that {question.id} shows are not those of the call: something has changed the question"
         )
-    if needs_passphrase(question):
-        what = "a task" if members.get("task") else "a call with arguments too large to be shown"
+    if objection == shown.UNPROVED:
+        what = "a task" if question.members.get("task") else "a call with arguments too large to be shown"
         raise RefusedError(
             f"{question.id} is {what} of high risk, which cannot be checked here; decide it in the dialog or the client"
         )

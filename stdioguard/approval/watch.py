@@ -12,7 +12,7 @@ import select
 import termios
 import time
 
-from stdioguard.approval import cards, presence, proof, queue, terminal
+from stdioguard.approval import cards, presence, proof, queue, shown, terminal
 from stdioguard.approval.terminal import RefusedError
 
 TYPE_CHECKING = False
@@ -214,8 +214,8 @@ class Screen:
         self.top = max(min(self.top, len(body) - room), 0)
         if self.top + room >= len(body):
             self.read = True
-        shown = body[self.top : self.top + room]
-        lines += shown + [""] * (room - len(shown))
+        visible = body[self.top : self.top + room]
+        lines += visible + [""] * (room - len(visible))
         below = len(body) - self.top - room
         more = f" {below} more lines: space " if below > 0 else ""
         lines.append(look.paint("dim", look.rule * (columns - len(more))) + look.paint("reverse", more))
@@ -246,7 +246,7 @@ class Screen:
         first = max(min(place - listed // 2, len(ids) - listed), 0)
         rows = []
         for number, question in enumerate(self.questions[first : first + listed], first + 1):
-            kind = cards.risk(question.members)
+            kind = shown.risk(question.members)
             left = cards.span(question.left)
             marker = look.marker if question.id == ids[place] else " "
             start = f"{number:>3} {marker} {kind:<6}  {question.id}  "

@@ -1,10 +1,11 @@
 """The question in a window of Tk's: a program of its own, for an interpreter that has tkinter, which need not be the guard's.
 
-It reads `{"title", "heading", "text", "risk", "remember"}` from its standard input, and writes `deny`, `once` or `session` when the person
-has decided. Without a decision it writes nothing. It imports nothing of stdioguard's, and needs Python 3.8.
+It reads `{"title", "heading", "text", "risk", "choices", "passphrase", "wrong"}` from its standard input. When the person has decided it
+writes `deny`, `once` or `session`; to allow what `passphrase` says takes one, it follows on a line of its own. Without a decision it writes
+nothing. It imports nothing of stdioguard's, and needs Python 3.8.
 
-Nothing in `text` is interpreted. To deny is what Enter, Escape and closing the window do; to allow takes a button that is off for the
-first second, so that a key meant for another window cannot press it.
+Nothing in `text` is interpreted. Enter, Escape and closing the window deny; to allow takes a button that is off for the first second, so
+that a key meant for another window cannot press it, or the passphrase, after which Enter allows once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tkinter import font, ttk
 
 PATIENCE = 1000
 """Milliseconds for which nothing can be allowed."""
+LABELS = {"once": "Allow once", "session": "Allow for the session"}
 
 _LIGHT, _PANEL, _INK, _LINE, _QUIET = "#f6f7f9", "#ffffff", "#1c2430", "#cdd3dc", "#5b6676"
 _RISK = {"low": "#2f7d4f", "normal": "#2f5fa8", "high": "#b3261e"}
@@ -26,16 +28,24 @@ class Window:
     """The window, and what the person has decided in it."""
 
     def __init__(self, question: dict[str, object]) -> None:
-        self.decision = ""
+        self.answer = ""
         self.root = tk.Tk(className="stdioguard")
+        self.root.tk.call(
+            "rename", "send", ""
+        )  # by which any program of the desktop could have this one run its commands (send(n))
         self.root.withdraw()
         self.root.title(str(question["title"]))
         self.root.configure(background=_LIGHT)
+        self._secret: tk.Entry | None = None
+        self._note = tk.StringVar(self.root)
         self._style()
         accent = _RISK.get(str(question["risk"]), _RISK["high"])
         tk.Frame(self.root, background=accent, height=5).pack(fill="x")
         self._heading(str(question["heading"]), str(question["risk"]), accent)
-        allow = self._buttons(remember=question["remember"] is True)
+        choices = question["choices"]
+        allow = self._buttons(choices if isinstance(choices, list) else [])
+        if question["passphrase"] is True:
+            self._passphrase(str(question["wrong"]))
         self._text(str(question["text"]))
         self.root.bind("<Escape>", lambda _: self.decide("deny"))
         self.root.protocol("WM_DELETE_WINDOW", lambda: self.decide("deny"))
@@ -43,8 +53,15 @@ class Window:
         self.root.after(PATIENCE, lambda: [button.state(["!disabled"]) for button in allow])
 
     def decide(self, decision: str) -> None:
-        """Take the first decision, and close the window."""
-        self.decision = self.decision or decision
+        """Take the decision, and close the window. To allow without the passphrase that it takes is none."""
+        if decision != "deny" and self._secret is not None:
+            typed = self._secret.get()
+            if not typed:
+                self._note.set("Type your passphrase first.")
+                self._secret.focus_set()
+                return
+            decision = f"{decision}\n{typed}"
+        self.answer = decision
         self.root.destroy()
 
     def _style(self) -> None:
@@ -65,15 +82,13 @@ class Window:
         badge = tk.Label(row, text=f"{risk} risk", background=accent, foreground=_PANEL, padx=10, pady=3)
         badge.pack(side="right")
 
-    def _buttons(self, *, remember: bool) -> list[ttk.Button]:
+    def _buttons(self, choices: list[str]) -> list[ttk.Button]:
         row = tk.Frame(self.root, background=_LIGHT)
         row.pack(side="bottom", fill="x", padx=_MARGIN, pady=(0, 16))
-        note = "Enter, Escape and closing deny."
-        tk.Label(row, text=note, background=_LIGHT, foreground=_QUIET, anchor="w").pack(side="left")
+        self._note.set("Enter, Escape and closing deny.")
+        tk.Label(row, textvariable=self._note, background=_LIGHT, foreground=_QUIET, anchor="w").pack(side="left")
         deny = ttk.Button(row, text="Deny", style="Deny.TButton", command=lambda: self.decide("deny"))
-        made = [ttk.Button(row, text="Allow once", command=lambda: self.decide("once"))]
-        if remember:
-            made.append(ttk.Button(row, text="Allow for the session", command=lambda: self.decide("session")))
+        made = [self._allowing(row, choice) for choice in choices]
         for button in [*reversed(made), deny]:  # made in the order of Tab, placed from the right
             button.pack(side="right", padx=(8, 0))
         for button in made:
@@ -83,6 +98,38 @@ class Window:
             button.bind("<Return>", lambda event: event.widget.invoke())
             button.bind("<KP_Enter>", lambda event: event.widget.invoke())
         return made
+
+    def _allowing(self, row: tk.Frame, choice: str) -> ttk.Button:
+        return ttk.Button(row, text=LABELS[choice], command=lambda: self.decide(choice))
+
+    def _passphrase(self, wrong: str) -> None:
+        """Make the field, which has the keyboard: what was meant for another window allows and denies nothing there."""
+        row = tk.Frame(self.root, background=_LIGHT)
+        row.pack(side="bottom", fill="x", padx=_MARGIN, pady=(0, 14))
+        tk.Label(row, text="Passphrase", background=_LIGHT, foreground=_INK).pack(side="left", padx=(0, 10))
+        entry = tk.Entry(
+            row,
+            show="\u2022",
+            width=34,
+            exportselection=False,  # what is marked here is nobody else's to paste
+            background=_PANEL,
+            foreground=_INK,
+            insertbackground=_INK,
+            relief="flat",
+            highlightthickness=1,
+            highlightbackground=_LINE,
+            highlightcolor=_INK,
+        )
+        entry.pack(side="left", ipady=5, padx=(0, 10))
+        note = wrong or "It signs this one decision and is kept nowhere."
+        ink = _RISK["high"] if wrong else _QUIET
+        tk.Label(row, text=note, background=_LIGHT, foreground=ink, anchor="w").pack(side="left")
+        entry.bind("<Return>", lambda _: self.decide("once"))
+        entry.bind("<KP_Enter>", lambda _: self.decide("once"))
+        entry.focus_set()
+        self._secret = entry
+        row.lower()  # before the buttons, in the order of Tab
+        self._note.set("Enter in the field allows once; Escape and closing deny.")
 
     def _text(self, content: str) -> None:
         frame = tk.Frame(self.root, background=_PANEL, highlightbackground=_LINE, highlightthickness=1)
@@ -130,8 +177,8 @@ def main() -> None:
     """Ask, and tell what the person has decided."""
     window = Window(json.loads(sys.stdin.buffer.read().decode("utf-8")))
     window.root.mainloop()
-    sys.stdout.write(window.decision)
-    sys.stdout.flush()
+    sys.stdout.buffer.write(window.answer.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stdioguard.approval import cards, grants, terminal
+from stdioguard.approval import cards, grants, shown, terminal
 from stdioguard.cli.approvals import refusals
 from stdioguard.cli.client import moment, plain
 from stdioguard.cli.profile import FORMAT
@@ -69,15 +69,15 @@ def _document(grant: Grant) -> dict[str, Any]:
 
 
 def _card(grant: Grant, look: Look) -> list[str]:
-    kind = grant.risk if grant.risk in cards.RISKS else "high"
+    kind = grant.risk if grant.risk in shown.RISKS else "high"
     verb = look.paint("green", "ALLOWED") if grant.approved else look.paint("red", "DENIED ")
-    shown = cards.cut(f"{cards.name(grant.server)}: {cards.name(grant.tool)}", look.width - len(grant.id) - 12)
+    title = cards.cut(f"{cards.name(grant.server)}: {cards.name(grant.tool)}", look.width - len(grant.id) - 12)
     ends = {
         "session": "until its session ends",
         "always": "until it is revoked",
         "until": f"until {moment(grant.until)}, {cards.span((grant.until or 0) - time.time())} left",
     }.get(grant.scope, "?")
-    lines = [f"{verb}  {look.paint('bold', grant.id)}  {look.paint('bold', shown)}"]
+    lines = [f"{verb}  {look.paint('bold', grant.id)}  {look.paint('bold', title)}"]
     lines += cards.labelled("holds", ends, look)
     lines += cards.labelled("client", cards.name(grant.client), look)
     lines += cards.labelled("given", f"{moment(grant.created)} in the {cards.name(grant.channel)}; {kind} risk", look)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import time
 
@@ -55,7 +54,9 @@ def wanted(issuers: dict[str, dict[str, Any]]) -> bool:
 def _keep(issuers: dict[str, dict[str, Any]], held: int, done: int) -> NoReturn:
     """Be the process. Never returns; ends with the guard, whose end of `held` is then closed."""
     try:
-        _become_own_process(held, done)
+        from stdioguard.sandbox import forked  # noqa: PLC0415 - in this process alone
+
+        forked.become_own_process(held, done, streams=(0, 1))
         from stdioguard.identity.issuers import KeySet  # noqa: PLC0415 - the network, in this process alone
 
         sets = [KeySet(name, settings) for name, settings in issuers.items() if settings["jwks_url"] is not None]
@@ -88,20 +89,3 @@ def _round(sets: list[KeySet], *, missed: bool = False) -> None:
         except (OSError, ValueError) as error:
             text = f"stdioguard: keys of {keys.issuer} cannot be fetched: {error}\n"
             os.write(2, text.encode("ascii", "backslashreplace"))
-
-
-def _become_own_process(*kept: int) -> None:
-    """Let go of what is the guard's: its stdin and stdout above all, whose ends the client and the guard wait for."""
-    from stdioguard.sandbox.signals import default_signals  # noqa: PLC0415 - in this process alone
-
-    default_signals()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; this process ends with the guard
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    lowest = 3
-    for descriptor in sorted(kept):
-        os.closerange(lowest, descriptor)
-        lowest = descriptor + 1
-    os.closerange(lowest, (1 << 31) - 1 if sys.platform == "linux" else 4096)

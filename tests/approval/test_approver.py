@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import psutil
 import pytest
 
-from stdioguard.approval import approver, dialog
+from stdioguard.approval import approver, desktop, programs
 from stdioguard.approval.approver import Approver
+from tests.approval.screens import REAL, Person, Screen, skip_without, skip_without_screen, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the displays here are X11's")
 
-REAL = ["zenity", "tkinter", "kdialog"]
-NEEDED = ["Xvfb", "xdotool"]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -35,7 +31,7 @@ def question(id_: str = "abcdefgh", **changed: Any) -> dict[str, Any]:
         "server": "filesystem",
         "client": "claude-desktop",
         "tool": "write_file",
-        "risk": "high",
+        "risk": "normal",
         "arguments": {"path": "/home/ana/plan.txt", "content": "buy milk"},
         "remember": False,
     }
@@ -53,75 +49,12 @@ def settle(asked: Approver, patience: float = 20.0) -> tuple[list[dict[str, Any]
     raise AssertionError("nothing came")
 
 
-def until(what: Callable[[], Any], patience: float = 15.0) -> Any:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not in {patience} s: {what}")
-
-
 # --- a display, and a person at it --------------------------------------------------------------------------------------------------
-
-
-class Screen:
-    """An X server of its own, without a window manager."""
-
-    def __init__(self) -> None:
-        reading, writing = os.pipe()
-        self.server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"],
-            pass_fds=[writing],
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(writing)
-        with os.fdopen(reading) as numbers:  # to the end of the line: a server that cannot write all of it ends
-            self.name = f":{numbers.readline().strip()}"
-        self.environment = {"DISPLAY": self.name, "HOME": "/nonexistent", "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": ""}
-
-    def do(self, *arguments: str) -> str:
-        return subprocess.run(
-            ["xdotool", *arguments], env={**os.environ, "DISPLAY": self.name}, capture_output=True, text=True, timeout=20
-        ).stdout.strip()
-
-    def windows(self) -> list[str]:
-        return self.do("search", "--onlyvisible", "--name", "^stdioguard").split()
-
-    def window(self) -> str:
-        """Wait for a dialog and give it the keyboard, as a window manager would; then as long as a person needs to read."""
-        found: str = until(self.windows)[-1]
-        self.do("windowfocus", "--sync", found)
-        return found
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.do("key", key)
-            time.sleep(0.1)
-
-    def close_window(self, window: str) -> None:
-        """Ask a window to close as its frame's button does: a WM_DELETE_WINDOW message (ICCCM 4.2.8.1)."""
-        library = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
-        library.XOpenDisplay.restype = ctypes.c_void_p
-        library.XInternAtom.restype = ctypes.c_ulong
-        display = ctypes.c_void_p(library.XOpenDisplay(self.name.encode()))
-        protocols = library.XInternAtom(display, b"WM_PROTOCOLS", 0)
-        delete = library.XInternAtom(display, b"WM_DELETE_WINDOW", 0)
-        event = (ctypes.c_long * 24)(33, 0, 0, 0, int(window), protocols, 32, delete, 0)  # XClientMessageEvent
-        library.XSendEvent(display, ctypes.c_ulong(int(window)), 0, 0, ctypes.byref(event))
-        library.XCloseDisplay(display)
-
-    def close(self) -> None:
-        self.server.terminate()  # and not killed: it removes its lock
-        self.server.wait()
 
 
 @pytest.fixture
 def screen() -> Iterator[Screen]:
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    skip_without_screen()
     made = Screen()
     yield made
     made.close()
@@ -130,47 +63,18 @@ def screen() -> Iterator[Screen]:
 @pytest.fixture(params=REAL)
 def program(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    there = dialog.interpreter() is not None if name == "tkinter" else shutil.which(name, path=dialog.PATH) is not None
-    if not there:
-        pytest.skip(f"not installed: {name}")
+    skip_without(name)
     return name
 
 
 @pytest.fixture
 def asked(program: str, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Approver]:
-    monkeypatch.setattr(approver, "TOO_SOON", 0.3)  # these tests read fast; the process is forked and takes it with it
+    monkeypatch.setattr(desktop, "TOO_SOON", 0.3)  # these tests read fast; the process is forked and takes it with it
     made = Approver(program, screen.environment)
     yield made
     made.close()
     until(lambda: not psutil.pid_exists(made.pid) or psutil.Process(made.pid).status() == psutil.STATUS_ZOMBIE)
     assert screen.server.poll() is not None or not screen.windows()
-
-
-class Person:
-    """What keys do what, in each program."""
-
-    KEYS: ClassVar[dict[str, dict[str, list[str]]]] = {
-        "zenity": {"deny": ["Return"], "once": ["Tab", "Tab", "Tab", "space"], "session": ["Tab", "Tab", "Tab", "Tab", "space"]},
-        "tkinter": {"deny": ["space"], "once": ["Tab", "Return"], "session": ["Tab", "Tab", "space"]},
-        "kdialog": {"deny": ["Return"], "once": ["Down", "Return"], "session": ["Down", "Down", "Return"]},
-    }
-
-    def __init__(self, screen: Screen, program: str) -> None:
-        self.screen, self.program = screen, program
-
-    def see(self) -> str:
-        """Go to where the choice is, and wait until it can be made; kdialog shows the text in a window of its own first."""
-        window = self.screen.window()
-        if self.program == "kdialog":
-            first = self.screen.do("getwindowpid", window)
-            self.screen.press("Return")
-            until(lambda: self.screen.windows() and self.screen.do("getwindowpid", self.screen.windows()[-1]) not in ("", first))
-            window = self.screen.window()
-        time.sleep(1.3 if self.program == "tkinter" else 0.5)
-        return window
-
-    def choose(self, choice: str) -> None:
-        self.screen.press(*self.KEYS[self.program][choice])
 
 
 @pytest.fixture
@@ -350,9 +254,14 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Approver]]:
     made = []
 
     def make(*scripts: str, too_soon: float = 0.0) -> Approver:
-        monkeypatch.setattr(approver, "TOO_SOON", too_soon)
-        commands = [["/bin/sh", "-c", script] for script in scripts]
-        monkeypatch.setattr(dialog, "show", lambda question, program: dialog.Shown(commands, question["text"].encode()))
+        monkeypatch.setattr(desktop, "TOO_SOON", too_soon)
+        kinds = [programs.READ] * (len(scripts) - 1) + [programs.CHOICE]
+
+        def steps(question: dict[str, Any], _program: str, _left: int | None) -> list[programs.Step]:
+            text = question["text"].encode()
+            return [programs.Step(kind, ["/bin/sh", "-c", script], text) for kind, script in zip(kinds, scripts, strict=True)]
+
+        monkeypatch.setattr(programs, "steps", steps)
         made.append(Approver("tkinter", dict(os.environ)))
         return made[-1]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
-from stdioguard.approval import proof, queue
+from stdioguard.approval import proof, queue, shown
 from stdioguard.approval.page import decisions, records, views
 from stdioguard.approval.page.security import Gate, Sessions
 
@@ -113,7 +113,7 @@ class Page:
         has_passphrase = proof.read() is not None
         now = time.monotonic()
         kept: dict[str, tuple[dict[str, Any], bool, float, dict[str, Any]]] = {}
-        shown = []
+        listed = []
         for question in waiting[:MAX_SHOWN]:
             before = self._views.get(question.id)
             # A view is made again now and then: the file that a write is compared with may have changed.
@@ -121,9 +121,9 @@ class Page:
                 kept[question.id] = before
             else:
                 kept[question.id] = (question.members, has_passphrase, now, views.view(question, passphrase=has_passphrase))
-            shown.append(kept[question.id][3])
+            listed.append(kept[question.id][3])
         self._views = kept
-        found = {"questions": shown, "more": len(waiting) - len(shown), "passphrase": has_passphrase}
+        found = {"questions": listed, "more": len(waiting) - len(listed), "passphrase": has_passphrase}
         return {**found, "version": views.tag(found), "clock": queue.clock(), "now": time.time()}
 
     async def _decide(self, request: Request) -> Response:
@@ -134,7 +134,7 @@ class Page:
             decision = await asyncio.to_thread(decisions.decision, question, body, time.time())
         except decisions.RefusedError as error:
             return _error(error.status, str(error))
-        if decision["approved"] and views.risk(question.members) == "high":
+        if decision["approved"] and shown.risk(question.members) == "high":
             setting, passphrase = proof.read(), body.get("passphrase")
             if setting is None or type(passphrase) is not str or not passphrase:
                 return _error(403, "High risk needs your passphrase.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from stdioguard.approval import proof, queue
+from stdioguard.approval import proof, queue, shown
 from stdioguard.approval.page import pieces, views
 from stdioguard.wire import strict_json
 
@@ -56,7 +56,7 @@ def decision(found: Waiting, body: dict[str, Any], now: float) -> dict[str, Any]
         return made
     if not views.remembers(members):
         raise RefusedError(403, "This call may not be remembered.")
-    if approved and scope != "session" and views.risk(members) == "high":
+    if approved and scope != "session" and shown.risk(members) == "high":
         raise RefusedError(403, "High risk is allowed for a session at most.")
     made["scope"] = scope
     span = body.get("seconds")

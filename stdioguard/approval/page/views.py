@@ -7,9 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from stdioguard.approval import shown
 from stdioguard.approval.page import diff, pieces
 from stdioguard.guard import display
-from stdioguard.guard.gates import rounds
 from stdioguard.wire import strict_json
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 MAX_ROWS = 800
 """Rows of one argument."""
 MAX_ARGUMENTS = 60
-RISKS = ("low", "normal", "high")
 
 _PATH_NAMES = frozenset((
     "path", "paths", "file", "files", "filename", "file_path", "filepath", "dir", "directory", "folder", "source", "destination", "src",
@@ -29,36 +28,16 @@ _COMMAND_NAMES = frozenset((
 ))  # fmt: skip
 
 
-def risk(members: dict[str, Any]) -> str:
-    """Return a question's risk; one that is not known is the highest."""
-    return members["risk"] if members.get("risk") in RISKS else "high"
-
-
-def is_true(members: dict[str, Any]) -> bool | None:
-    """Tell whether the arguments of a question are those that its digest stands for; `None` where that cannot be told.
-
-    The file could have been changed by any program of this user. A decision is for the digest, so what is shown has to be what is
-    decided. Of a call as a task the digest covers more than the file holds, and arguments that are too large are not in it.
-    """
-    tool, arguments = members.get("tool"), members.get("arguments")
-    if members.get("task") or members.get("arguments_size") is not None or type(arguments) is not dict:
-        return None
-    candidates: list[dict[str, Any]] = [{"name": tool, "arguments": arguments}]
-    if not arguments:
-        candidates.append({"name": tool})
-    return any(rounds.digest("tools/call", params) == members.get("digest") for params in candidates)
-
-
 def view(question: Waiting, *, passphrase: bool) -> dict[str, Any]:
     """Return one question for the page; `passphrase` tells whether one is set."""
     members = question.members
     arguments: dict[str, Any] = members["arguments"] if type(members.get("arguments")) is dict else {}
-    size = members.get("arguments_size")
+    size, risk = members.get("arguments_size"), shown.risk(members)
     cwd = members["cwd"] if type(members.get("cwd")) is str else ""
     blocked = why_not(members, passphrase=passphrase)
     changes = diff.of(arguments, cwd)
     covered = changes["covers"] if changes is not None else []
-    shown = [name for name in arguments if name not in covered]
+    others = [name for name in arguments if name not in covered]
     found = {
         "id": question.id,
         "digest": str(members.get("digest", "")),
@@ -67,20 +46,20 @@ def view(question: Waiting, *, passphrase: bool) -> dict[str, Any]:
         "client": pieces.name(str(members.get("client", ""))),
         "rule": pieces.name(str(members.get("rule", "")), 300),
         "cwd": pieces.path(cwd),
-        "risk": risk(members),
+        "risk": risk,
         "created": members.get("created", 0),
         "deadline": members["deadline"],
         "task": members.get("task") is True,
         "parked": members.get("parked") is True,
         "size": size if type(size) is int else None,
-        "arguments": [_argument(name, arguments[name]) for name in shown[:MAX_ARGUMENTS]],
-        "more": [pieces.name(name, 80) for name in shown[MAX_ARGUMENTS : MAX_ARGUMENTS * 4]],
-        "more_count": max(0, len(shown) - MAX_ARGUMENTS),
+        "arguments": [_argument(name, arguments[name]) for name in others[:MAX_ARGUMENTS]],
+        "more": [pieces.name(name, 80) for name in others[MAX_ARGUMENTS : MAX_ARGUMENTS * 4]],
+        "more_count": max(0, len(others) - MAX_ARGUMENTS),
         "diff": changes,
         "blocked": blocked,
-        "signed": risk(members) == "high",
+        "signed": risk == "high",
         "remember": remembers(members),
-        "lasting": remembers(members) and risk(members) != "high",
+        "lasting": remembers(members) and risk != "high",
         "limits": [_limit(name, item) for name, item in arguments.items()] if remembers(members) else [],
     }
     found["version"] = tag(found)
@@ -97,14 +76,12 @@ def remembers(members: dict[str, Any]) -> bool:
 
 def why_not(members: dict[str, Any], *, passphrase: bool) -> str | None:
     """Return why a question cannot be approved on this page, with what to do; `None` where it can."""
-    proved = is_true(members)
-    if proved is False:
+    objection = shown.objection(members)
+    if objection == shown.CHANGED:
         return "What is shown is not the call that would run: something has changed the question. Deny it."
-    if risk(members) != "high":
-        return None
-    if not passphrase:
+    if shown.risk(members) == "high" and not passphrase:
         return "High risk needs your passphrase, and none is set. Run this in a terminal, once: stdioguard approvals passphrase"
-    if proved is None:
+    if objection == shown.UNPROVED:
         return "This page cannot prove that what it shows is what would run, so it signs nothing. Deny it, or answer in a dialog."
     return None
 
