@@ -36,6 +36,8 @@ NOT_SET = (
 PATH = "/usr/bin:/bin:/run/current-system/sw/bin"
 """The folders that only the administrator writes to; the user's own PATH could name another zenity."""
 _PASSED = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "LANG")
+_WORD = 24
+"""Characters within which a word that does not fit goes to the next line whole."""
 _NOWHERE = "/nonexistent"
 
 # What zenity is to exit with: its own defaults are 0 and 1, and 1 is also what it has where the display breaks. Up to version 3 an extra
@@ -91,7 +93,7 @@ def text(members: Mapping[str, Any], *, has_passphrase: bool) -> str:
     notes: list[str] = []
     if shown.risk(members) == "high":
         # The passphrase may be asked in a window of its own, which names the question by its id.
-        notes += [f"High risk: to allow question {members['id']} takes your passphrase."] if has_passphrase else NOT_SET
+        notes += [f"High risk: to allow the question {members['id']} takes your passphrase."] if has_passphrase else NOT_SET
     if members.get("remember") is True and (has_passphrase or shown.risk(members) != "high"):
         notes.append("For the session: the same tool with the same arguments runs without asking.")
     if members.get("parked"):
@@ -172,10 +174,16 @@ def _broken(line: str) -> list[str]:
     """Return a line in pieces of at most `WIDTH` columns; nothing is left out, and all but the first begin with `MARK`."""
     parts, part, columns = [], "", 0
     for char in line:
-        wide = 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        wide = _columns(char)
         if columns + wide > WIDTH:
-            parts.append(part)
-            part, columns = MARK, len(MARK)
+            kept = part.rfind(" ", -_WORD, -1) + 1 or len(part)  # after a word where one ends soon enough
+            parts.append(part[:kept])
+            part = MARK + part[kept:]
+            columns = sum(map(_columns, part))
         part += char
         columns += wide
     return [*parts, part]
+
+
+def _columns(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

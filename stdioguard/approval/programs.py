@@ -140,19 +140,19 @@ def _zenity(question: Mapping[str, Any], wrong: str) -> list[Step]:
     if offered and is_signed(question):
         command = [
             *zenity, "--entry", "--hide-text", "--width=560", "--ok-label=Sign and allow", f"--cancel-label={LABELS[DENY]}",
-            f"--extra-button={LABELS[AGAIN]}", "--text=" + "\\n".join(_about_passphrase(question, wrong, LABELS[AGAIN])),
+            f"--extra-button={LABELS[AGAIN]}", "--text=" + "\\n".join(_about_passphrase(question, wrong, f"press {LABELS[AGAIN]}.")),
         ]  # fmt: skip
         found.append(Step(PASSPHRASE, command))
     return found
 
 
-def _about_passphrase(question: Mapping[str, Any], wrong: str, otherwise: str) -> list[str]:
+def _about_passphrase(question: Mapping[str, Any], wrong: str, what_then: str) -> list[str]:
     """Return the lines of a window that asks for the passphrase alone. Somebody else may have gone through the one before."""
     return [
         *([wrong, ""] if wrong else []),
-        f"Your passphrase, to allow question {question['id']}.",
+        f"Your passphrase, to allow the question {question['id']}.",
         "It signs the call that the window before this one has shown.",
-        f"If you have not read that, choose {otherwise}.",
+        f"If you have not read it, {what_then}",
     ]
 
 
@@ -179,7 +179,7 @@ def _kdialog(question: Mapping[str, Any], wrong: str) -> list[Step]:
         Step(CHOICE, [*kdialog, "--radiolist", f"<qt>{label}</qt>", *listed]),
     ]
     if len(choices(question)) > 1 and is_signed(question):
-        about = "<br/>".join(map(_html, _about_passphrase(question, wrong, "Cancel: it is denied")))
+        about = "<br/>".join(map(_html, _about_passphrase(question, wrong, "press Cancel: that denies it.")))
         found.append(Step(PASSPHRASE, [*kdialog, "--password", f"<qt>{about}</qt>"]))
     return found
 

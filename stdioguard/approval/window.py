@@ -79,7 +79,7 @@ class Window:
         size = font.nametofont("TkDefaultFont").actual()["size"]
         big = font.Font(family=font.nametofont("TkDefaultFont").actual()["family"], size=size + 4, weight="bold")
         tk.Label(row, text=heading, font=big, background=_LIGHT, foreground=_INK, anchor="w").pack(side="left")
-        badge = tk.Label(row, text=f"{risk} risk", background=accent, foreground=_PANEL, padx=10, pady=3)
+        badge = tk.Label(row, text=f"{risk} risk".capitalize(), background=accent, foreground=_PANEL, padx=10, pady=3)
         badge.pack(side="right")
 
     def _buttons(self, choices: list[str]) -> list[ttk.Button]:

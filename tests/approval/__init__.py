@@ -100,6 +100,9 @@ class Terminal:
         self.environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", **environment}
         self.raw = ""
         self._cells: list[list[str]] = []
+        self.styles: list[list[str]] = []
+        """What each cell's text is painted with: the parameters of its last SGR sequence."""
+        self._style = ""
         self._row = self._column = 0
         self._rest = b""
 
@@ -195,11 +198,17 @@ class Terminal:
         return "\n".join("".join(row).rstrip() for row in self._cells)
 
     @property
+    def cells(self) -> list[list[tuple[str, str]]]:
+        """What is in each cell, and how it is painted."""
+        return [list(zip(row, styles, strict=True)) for row, styles in zip(self._cells, self.styles, strict=True)]
+
+    @property
     def lines(self) -> list[str]:
         return self.screen.split("\n")
 
     def _clear(self) -> None:
         self._cells = [[" "] * self.columns for _ in range(self.rows)]
+        self.styles = [[""] * self.columns for _ in range(self.rows)]
 
     def _show(self, text: str) -> None:
         place = 0
@@ -228,6 +237,7 @@ class Terminal:
             self._column = 0
             self._down()
         self._cells[self._row][self._column] = char
+        self.styles[self._row][self._column] = self._style
         for column in range(self._column + 1, min(self._column + wide, self.columns)):
             self._cells[self._row][column] = ""
         self._column += wide
@@ -237,6 +247,7 @@ class Terminal:
         if self._row >= self.rows:
             self._row = self.rows - 1
             self._cells = [*self._cells[1:], [" "] * self.columns]
+            self.styles = [*self.styles[1:], [""] * self.columns]
 
     def _sequence(self, private: str, parameters: str, final: str) -> None:
         if private:
@@ -248,8 +259,10 @@ class Terminal:
         elif final == "K":
             assert not parameters
             self._cells[self._row][self._column :] = [" "] * (self.columns - self._column)
+            self.styles[self._row][self._column :] = [""] * (self.columns - self._column)
         elif final == "J":
             assert parameters == "2"
             self._clear()
         else:
             assert final == "m", f"{final!r} is no sequence of ours"
+            self._style = "" if parameters == "0" else parameters

@@ -10,6 +10,7 @@ screen.close()
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import os
@@ -21,6 +22,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import psutil
 import pytest
 
 from stdioguard.approval import dialog
@@ -86,6 +88,15 @@ class Screen:
     def windows(self) -> list[str]:
         return self.do("search", "--onlyvisible", "--name", "^stdioguard").split()
 
+    def pids(self) -> list[str]:
+        """Return the processes that show a dialog here. (The numbers of windows are used again, and Tk's do not tell their process.)"""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(name in " ".join(process.cmdline()[:4]) for name in ("zenity", "window.py", "kdialog")):
+                    found += [str(process.pid)] if process.environ().get("DISPLAY") == self.name else []
+        return found
+
     def window(self) -> str:
         """Wait for a dialog and give it the keyboard, as a window manager would; then as long as a person needs to read."""
         found: str = until(self.windows)[-1]
@@ -115,12 +126,18 @@ class Screen:
 
     def frame(self, window: str) -> tuple[int, int, int, int]:
         """Where a window is with its frame: left, top, width, height."""
-        found = dict(line.split("=") for line in self.do("getwindowgeometry", "--shell", window).splitlines() if "=" in line)
-        left, top, width, height = (int(found[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
-        asked = ["xprop", "-display", self.name, "-id", window, "_NET_FRAME_EXTENTS"]
-        said = subprocess.run(asked, capture_output=True, text=True).stdout if shutil.which("xprop") else ""
-        sides = [int(side) for side in said.partition("=")[2].split(",")] if "=" in said else [1, 1, 20, 5]
-        return left - sides[0], top - sides[2], width + sides[0] + sides[1], height + sides[2] + sides[3]
+        if self.manager is not None:
+            window = self._said(window, "-children", "Parent window id")
+        left, top, width, height = (
+            int(self._said(window, "-stats", name))
+            for name in ("Absolute upper-left X", "Absolute upper-left Y", "Width", "Height")
+        )
+        border = int(self._said(window, "-stats", "Border width"))
+        return left - border, top - border, width + 2 * border, height + 2 * border
+
+    def _said(self, window: str, option: str, name: str) -> str:
+        said = subprocess.run(["xwininfo", "-display", self.name, "-id", window, option], capture_output=True, text=True).stdout
+        return next(line.partition(":")[2].split()[0] for line in said.splitlines() if line.strip().startswith(f"{name}:"))
 
     def picture(self, path: str, left: int, top: int, width: int, height: int) -> int:
         """Write a part of the screen as a PNG; return how many colours it has. The server keeps the screen in a file (xwd(1))."""
@@ -167,32 +184,34 @@ class Person:
         self.screen, self.program = screen, program
 
     def see(self) -> str:
-        """Go to where the choice is, and wait until it can be made; kdialog shows the text in a window of its own first."""
-        window = self.screen.window()
+        """Go to where the choice is, and wait until it can be made; kdialog shows the text in a window of its own first.
+
+        Return the process that shows it.
+        """
+        pid = self.next("")
         if self.program == "kdialog":
             self.screen.press("Return")
-            window = self.next(window)
-        time.sleep(1.3 if self.program == "tkinter" else 0.5)
-        return window
+            pid = self.next(pid)
+        return pid
 
-    def next(self, window: str) -> str:
-        """Wait for the window after this one."""
-        until(lambda: self.screen.windows() and self.screen.windows()[-1] != window)
-        found = self.screen.window()
-        time.sleep(0.4)
-        return found
+    def next(self, pid: str) -> str:
+        """Wait for the window after that of a process, and until it can be used; return the process that shows it."""
+        found = until(lambda: [one for one in self.screen.pids() if one != pid])[0]
+        self.screen.window()
+        time.sleep(1.3 if self.program == "tkinter" else 0.5)
+        return str(found)
 
     def choose(self, choice: str) -> None:
         self.screen.press(*self.KEYS[self.program][choice])
 
-    def allow(self, window: str, passphrase: str, choice: str = "once") -> str:
-        """Allow a question of high risk, from the window with the choice; return the window that the passphrase was typed into."""
+    def allow(self, pid: str, passphrase: str, choice: str = "once") -> str:
+        """Allow a question of high risk, from the window with the choice; return the process that the passphrase was given to."""
         if self.program == "tkinter":
             self.screen.type(passphrase)
             self.screen.press(*{"once": ["Return"], "session": ["Tab", "Tab", "Tab", "space"]}[choice])
-            return window
+            return pid
         self.choose(choice)
-        window = self.next(window)
+        pid = self.next(pid)
         self.screen.type(passphrase)
         self.screen.press("Return")
-        return window
+        return pid

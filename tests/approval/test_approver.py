@@ -99,9 +99,9 @@ def test_a_person_allows_for_the_session_where_that_is_offered(asked: Approver, 
 @pytest.mark.parametrize("way", ["deny", "Escape", "close"])
 def test_a_person_denies(asked: Approver, person: Person, way: str) -> None:
     asked.ask(question(remember=True))
-    window = person.see()
+    person.see()
     if way == "close":
-        person.screen.close_window(window)
+        person.screen.close_window(person.screen.windows()[-1])
     elif way == "Escape":
         person.screen.press("Escape")
     else:

@@ -232,7 +232,7 @@ def test_a_wrong_passphrase_is_said_to_be_wrong(program: str) -> None:
 def test_a_window_for_the_passphrase_alone_names_the_question(program: str) -> None:
     *_, shown, asking = steps(program, risk="high")
     assert asking.kind == programs.PASSPHRASE
-    assert "question&nbsp;abcdefgh" in asking.command[-1] or "question abcdefgh" in asking.command[-1]
+    assert "the&nbsp;question&nbsp;abcdefgh" in asking.command[-1] or "question abcdefgh" in asking.command[-1]
     assert b"question" in steps(program, risk="high")[0].stdin
     assert b"abcdefgh" in steps(program, risk="high")[0].stdin
 

@@ -98,7 +98,8 @@ function select(name, focus = false) {
 }
 
 function keys(event) {
-  const typing = event.target.closest?.("input, select, textarea, dialog");
+  // Where a dialog has just closed the focus is in it for a moment yet: a key that comes then is the page's.
+  const typing = event.target.closest?.("input, select, textarea, dialog")?.checkVisibility();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || key === "") return;
   const steps = {
     j: () => cards.step(1), k: () => cards.step(-1), a: () => cards.goTo("once"), d: () => cards.goTo("deny"), "?": () => byId("help").showModal(),
