@@ -25,7 +25,7 @@ MARKS = 2
 """Combining marks that one character may bear. Some scripts use two; a hundred are drawn over the lines above and below."""
 
 _STYLES = {"bold": "1", "dim": "2", "red": "1;31", "yellow": "1;33", "green": "32", "reverse": "7"}
-_RISK_STYLES = {"low": "green", "normal": "yellow", "high": "red"}
+RISK_STYLES = {"low": "green", "normal": "yellow", "high": "red"}
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,64}\Z")
 _NARROWEST = 20
 
@@ -63,7 +63,7 @@ def head(question: Waiting, look: Look) -> str:
     kind = shown.risk(question.members)
     says = f"{kind.upper()} RISK"
     rest = cut(title(question), look.width - len(says) - len(question.id) - 4)
-    return f"{look.paint(_RISK_STYLES[kind], says)}  {look.paint('bold', question.id)}  {look.paint('bold', rest)}"
+    return f"{look.paint(RISK_STYLES[kind], says)}  {look.paint('bold', question.id)}  {look.paint('bold', rest)}"
 
 
 def card(question: Waiting, look: Look, *, whole: bool = False) -> list[str]:

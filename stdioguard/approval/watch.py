@@ -252,7 +252,10 @@ class Screen:
             start = f"{number:>3} {marker} {kind:<6}  {question.id}  "
             title = cards.cut(cards.title(question), look.width - len(start) - len(left) - 2)
             gap = " " * (look.width - len(start) - cards.width(title) - len(left))
-            rows.append(f"{look.paint('bold', start) if marker == look.marker else start}{title}{gap}{left}")
+            before, _, after = start.partition(kind)
+            if marker == look.marker:
+                before, after, title = (look.paint("bold", part) for part in (before, after, title))
+            rows.append(f"{before}{look.paint(cards.RISK_STYLES[kind], kind)}{after}{title}{gap}{left}")
         return rows
 
     def _lines(self, look: Look) -> list[str]:

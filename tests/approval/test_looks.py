@@ -61,7 +61,8 @@ def shot(screen: Screen, tmp_path: Path) -> Callable[[str], None]:
         window = until(screen.windows)[-1]
         left, top, width, height = screen.frame(window)
         assert min(left, top) >= 0
-        assert (left + width, top + height) <= (1280, 900)
+        assert left + width <= 1280
+        assert top + height <= 900
         folder = PICTURES or str(tmp_path)
         os.makedirs(folder, exist_ok=True)
         assert screen.picture(os.path.join(folder, f"dialog-{name}.png"), left, top, width, height) > 20

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stdioguard.approval import queue
 from tests.approval import PASSPHRASE, STDIOGUARD, Terminal, set_passphrase
+from tests.approval.screens import Person, Screen, skip_without, skip_without_screen
 from tests.launch.test_consent import ERAS, Talk, waiting
 
 READ = 1.2
@@ -131,4 +135,94 @@ def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path)
         person.wait_for("the session did not accept the approval")
         assert len(queue.waiting()) == 1
         person.type("d")
+        assert not talk.ran(talk.answer())
+
+
+# --- dialogs --------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Who sits at a desktop with zenity."""
+    if sys.platform != "linux":
+        pytest.skip("the displays here are X11's")
+    skip_without_screen()
+    skip_without("zenity")
+    screen = Screen()
+    monkeypatch.setenv("DISPLAY", screen.name)
+    yield Person(screen, "zenity")
+    screen.close()
+
+
+def read_and_choose(person: Person, pid: str, choice: str) -> str:
+    """Choose after as long as a person needs to read; return the process of the window that was read."""
+    pid = person.next(pid)
+    time.sleep(1.6)
+    person.choose(choice)
+    return pid
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_button_in_a_dialog_decides_the_call_that_waits(home: Path, person: Person, era: str) -> None:
+    with Talk(home, era) as talk:
+        talk.call(path="/home/ana/x")
+        pid = read_and_choose(person, "", "once")
+        assert talk.ran(talk.answer())
+        talk.call(path="/home/ana/x")  # one yes is for one call
+        read_and_choose(person, pid, "deny")
+        assert not talk.ran(talk.answer())
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_high_risk_in_a_dialog_runs_with_the_passphrase_and_not_by_the_same_clicks(home: Path, person: Person, era: str) -> None:
+    set_passphrase()
+    with Talk(home, era, risk="high") as talk:
+        talk.call(n=1)
+        pid = person.next(read_and_choose(person, "", "once"))
+        for guess in ("", "password", "correct horse"):
+            person.screen.type(guess)
+            person.screen.press("Return")
+            pid = person.next(pid) if guess != "correct horse" else pid
+        assert not talk.ran(talk.answer())
+        talk.call(n=2)
+        person.next(read_and_choose(person, pid, "once"))
+        person.screen.type(PASSPHRASE)
+        person.screen.press("Return")
+        assert talk.ran(talk.answer())
+        talk.guarded.finish()
+        channels = [
+            (entry["verdict"], entry.get("channel"))
+            for entry in talk.guarded.records()
+            if entry.get("verdict") in ("approve", "refuse")
+        ]
+    assert channels == [("refuse", "dialog"), ("approve", "dialog")]
+
+
+def test_high_risk_for_the_session_in_a_dialog_holds_for_the_same_arguments(home: Path, person: Person) -> None:
+    set_passphrase()
+    with Talk(home, ERAS[0], risk="high") as talk:
+        talk.call(n=1)
+        pid = person.next(read_and_choose(person, "", "session"))
+        person.screen.type(PASSPHRASE)
+        person.screen.press("Return")
+        assert talk.ran(talk.answer())
+        talk.call(n=1)
+        assert talk.ran(talk.answer())
+        talk.call(n=1.0)
+        read_and_choose(person, pid, "deny")
+        assert not talk.ran(talk.answer())
+
+
+@pytest.mark.parametrize("set_too_late", [False, True])
+def test_a_dialog_of_a_session_without_a_passphrase_can_only_deny_high_risk(
+    home: Path, person: Person, set_too_late: bool
+) -> None:
+    """Nor does one count that was set, by whomever, when the session had begun."""
+    with Talk(home, ERAS[0], risk="high") as talk:
+        if set_too_late:
+            set_passphrase()
+        talk.call(n=1)
+        read_and_choose(person, "", "once")  # the keys that would allow, were there a button for it
+        if person.screen.windows():
+            person.screen.press("Escape")
         assert not talk.ran(talk.answer())
