@@ -30,9 +30,9 @@ MAX_DEPTH = 10
 MAX_FOLDERS = 50_000
 SKIPPED = frozenset(
     {
-        "node_modules", ".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "site-packages", ".tox", ".nox", ".mypy_cache", ".ruff_cache",
-        ".pytest_cache", ".cache", ".npm", ".cargo", ".rustup", ".gradle", ".m2", "target", "bower_components", ".terraform", ".next",
-        ".yarn", ".pnpm-store", ".Trash", "Library", "AppData",
+        "node_modules", ".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "site-packages", ".tox", ".nox", ".mypy_cache",
+        ".ruff_cache", ".pytest_cache", ".cache", ".npm", ".cargo", ".rustup", ".gradle", ".m2", "target", "bower_components",
+        ".terraform", ".next", ".yarn", ".pnpm-store", ".Trash", "Library", "AppData",
     }
 )  # fmt: skip
 """Folders that no person keeps a project's settings in, and that are large."""
@@ -278,7 +278,7 @@ def known_projects(listing: Listing) -> list[Found]:
         except (OSError, ValueError):
             continue  # gone, or no path
         # Root reads for the person that the file belongs to, so only what is that person's.
-        if os.path.isabs(folder) and (home is None or home.uid is None or owner == home.uid or home.uid == 0):
+        if os.path.isabs(folder) and (home is None or home.uid in (None, owner, 0)):
             found += [one for one in project_files(folder, home) if one.path not in (other.path for other in found)]
     return found
 
@@ -344,7 +344,7 @@ def _own_level(found: Found, entry: Entry) -> Level:
 
 
 def _once(entry: Entry, duplicates: Iterable[Path]) -> Entry:
-    """An entry whose key, or a key in or above it, is written twice cannot be edited: clients differ in which one counts."""
+    """Close an entry to edits if a key in or above it is written twice: clients differ in which one counts."""
     for path in duplicates:
         shorter = min(len(path), len(entry.path))
         if path[:shorter] == entry.path[:shorter]:

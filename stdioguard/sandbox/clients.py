@@ -136,7 +136,8 @@ CLIENT_CONFIGS = (
     ),
     ClientConfig(
         "opencode", "jsonc", "mcp|mcp.servers",
-        everywhere=(".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
+        everywhere=(".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".opencode/opencode.json",
+                    ".opencode/opencode.jsonc"),
         project=("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
     ),
     ClientConfig(

@@ -64,7 +64,8 @@ def dialect(client: str, key: str = "") -> Dialect:
 def places(value: Any, keys: str) -> list[Path]:
     """Return the ways to the servers in a value, for a key as the table of clients has it: dots between steps, `a|b` for alternatives.
 
-    An empty alternative stands for the whole file, where that is nothing but servers. A step may itself be written with dots in the file: VS Code and Amp take `"amp.mcpServers"` for the same as the two objects.
+    An empty alternative stands for the whole file, where that is nothing but servers. A step may itself be written with dots in the
+    file: VS Code and Amp take `"amp.mcpServers"` for the same as the two objects.
     """
     found = list(dict.fromkeys(path for key in keys.split("|") if key for path in _ways(value, key.split("."), ())))
     return found or ([()] if "" in keys.split("|") and is_flat(value) else [])

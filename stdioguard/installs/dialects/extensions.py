@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stdioguard.installs.entries import Entry
     from stdioguard.installs.formats.document import Path
 
-FIXED = "an update of the extension would undo a change, and its signature would no longer hold: turn it off and add the same server by hand"
+FIXED = "an update of the extension would undo a change, and its signature would not hold: turn it off and add the same server by hand"
 _PLATFORMS = {LINUX: "linux", MACOS: "darwin", WINDOWS: "win32"}
 
 

@@ -9,7 +9,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from stdioguard.installs.entries import Entry, Fields
 
@@ -28,15 +28,15 @@ def parse(data: bytes) -> Any:
     if re.search(rb"<!\s*(DOCTYPE|ENTITY)", data, re.IGNORECASE) or b"\0" in data:
         raise ValueError("XML with a document type or in UTF-16, which no IDE writes")
     try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - without a document type there are no entities
-    except (ElementTree.ParseError, RecursionError, ValueError, LookupError) as error:
+        root = ET.fromstring(data)  # noqa: S314 - without a document type there are no entities
+    except (ET.ParseError, RecursionError, ValueError, LookupError) as error:
         raise ValueError(f"not XML: {error}") from None
     return [
         _server(element) for element in root.iter() if element.tag in ("McpServerCommand", "McpServerConfigurationProperties")
     ]
 
 
-def _server(element: ElementTree.Element) -> dict[str, Any]:
+def _server(element: ET.Element) -> dict[str, Any]:
     options = {option.get("name"): option for option in element.findall("option")}
 
     def value(*names: str) -> str:

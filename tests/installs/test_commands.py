@@ -1,0 +1,311 @@
+"""What command lines really start."""
+
+from __future__ import annotations
+
+import pytest
+
+from stdioguard.installs.commands import Started, plain_name, profile_for, recognise
+
+SHA = "a" * 40
+DIGEST = "sha256:" + "b" * 64
+
+
+def short(argv: list[str] | str) -> tuple[str, str, str, str | None, bool]:
+    started = recognise(argv.split() if isinstance(argv, str) else argv)
+    return started.ecosystem, started.name, started.source, started.version, started.is_pinned
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "source", "version", "pinned"),
+    [
+        ("npx -y @scope/server", "@scope/server", "registry", None, False),
+        ("npx server@1.2.3", "server", "registry", "1.2.3", True),
+        ("npx -y @scope/server@1.2.3-beta.1 --port 3", "@scope/server", "registry", "1.2.3-beta.1", True),
+        ("npx server@latest", "server", "registry", "latest", False),
+        ("npx server@^1.2.3", "server", "registry", "^1.2.3", False),
+        ("npx server@1.2", "server", "registry", "1.2", False),
+        ("npx --yes --package=@scope/pkg@2.0.0 -- tool x", "@scope/pkg", "registry", "2.0.0", True),
+        ("npx -y -p @scope/pkg tool", "@scope/pkg", "registry", None, False),
+        ("npx --registry https://npm.example server", "server", "registry", None, False),
+        ("npm exec --yes -- @scope/server@1.0.0 x", "@scope/server", "registry", "1.0.0", True),
+        ("npm exec @scope/server -- x", "@scope/server", "registry", None, False),
+        ("npm x -y server", "server", "registry", None, False),
+        ("pnpm dlx @scope/server", "@scope/server", "registry", None, False),
+        ("pnpm --package=server dlx tool", "server", "registry", None, False),
+        ("pnpx server@3.1.4", "server", "registry", "3.1.4", True),
+        ("yarn dlx -q server", "server", "registry", None, False),
+        ("bunx --bun server@latest", "server", "registry", "latest", False),
+        ("bun x -y server", "server", "registry", None, False),
+        ("npx.cmd -y server", "server", "registry", None, False),
+        (r"C:\nodejs\NPX.CMD -y server", "server", "registry", None, False),
+        ("npx github:owner/repo", "repo", "git", None, False),
+        (f"npx -y github:owner/repo#{SHA}", "repo", "git", SHA, True),
+        ("npx owner/repo#main", "repo", "git", "main", False),
+        ("npx git+ssh://git@github.com/owner/repo.git", "repo", "git", None, False),
+        ("npx https://example.com/server.tgz", "server", "url", None, False),
+        ("npx ./packages/server", "server", "path", None, False),
+        ("npx server@npm:other@1.0.0", "other", "registry", "1.0.0", True),
+        ("npx server@file:../evil", "server", "path", None, False),
+        ("pnpm exec server", "server", "project", None, True),
+        ("node /usr/lib/node_modules/@scope/server/dist/index.js /x", "@scope/server", "installed", None, True),
+        ("node --no-warnings ./node_modules/server/index.js", "server", "installed", None, True),
+        (r"node C:\Users\me\node_modules\server\index.js", "server", "installed", None, True),
+        ("deno run -A npm:@scope/server@1.2.3/cli", "@scope/server", "registry", "1.2.3", True),
+        ("mise x npm:server@1.10.4 -- server", "server", "registry", "1.10.4", True),
+    ],
+)
+def test_a_package_of_npm_is_found_by_whatever_fetches_it(
+    line: str, name: str, source: str, version: str | None, pinned: bool
+) -> None:
+    assert short(line) == ("npm", name, source, version, pinned)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "source", "version", "pinned"),
+    [
+        ("uvx mcp-server-git", "mcp-server-git", "registry", None, False),
+        ("uvx mcp-server-git@1.2.3 --repository /x", "mcp-server-git", "registry", "1.2.3", True),
+        ("uvx mcp-server-git@latest", "mcp-server-git", "registry", "latest", False),
+        ("uvx mcp_server.git==1.2.3", "mcp-server-git", "registry", "1.2.3", True),
+        ("uvx --from mcp-server-git==1.2.* tool", "mcp-server-git", "registry", "==1.2.*", False),
+        ("uvx --from mcp-server-git>=1 tool", "mcp-server-git", "registry", ">=1", False),
+        ("uvx --python 3.12 --from server[cli]==2.0 server", "server", "registry", "2.0", True),
+        ("uv tool run server", "server", "registry", None, False),
+        ("uv --quiet tool run --from server cmd", "server", "registry", None, False),
+        ("uvx --from git+https://github.com/owner/repo cmd", "repo", "git", None, False),
+        ("uvx --from git+https://github.com/owner/repo@main cmd", "repo", "git", "main", False),
+        (f"uvx --from git+https://github.com/owner/repo.git@{SHA}#subdirectory=x cmd", "repo", "git", SHA, True),
+        ("uvx --from git+https://github.com/owner/repo@feature/x cmd", "repo", "git", "feature/x", False),
+        ("uvx --from ./local cmd", "local", "path", None, False),
+        ("uvx --from https://example.com/server-1.0-py3-none-any.whl cmd", "server", "url", None, False),
+        ("uv run --with server server --x", "server", "registry", None, False),
+        ("uv run --with server==1.0 python -m server", "server", "registry", "1.0", True),
+        ("pipx run server", "server", "registry", None, False),
+        ("pipx run --spec server==2.1 tool", "server", "registry", "2.1", True),
+        ("python -m pipx run server", "server", "registry", None, False),
+        ("python3 -m uv tool run server", "server", "registry", None, False),
+        ("/root/.local/bin/uvx server", "server", "registry", None, False),
+        (r"C:\Users\me\uvx.exe server", "server", "registry", None, False),
+    ],
+)
+def test_a_package_of_pypi_is_found_by_whatever_fetches_it(
+    line: str, name: str, source: str, version: str | None, pinned: bool
+) -> None:
+    assert short(line) == ("pypi", name, source, version, pinned)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("docker run -i --rm -e TOKEN -v /a:/b mcp/github", ("oci", "mcp/github", "registry", None, False)),
+        ("docker run --rm -i --name x --network=none ghcr.io/o/i:1.0 stdio", ("oci", "ghcr.io/o/i", "registry", "1.0", False)),
+        (f"podman run -it localhost:5000/i@{DIGEST}", ("oci", "localhost:5000/i", "registry", DIGEST, True)),
+        ("docker --context remote container run --init --pull=always -ieA=b mcp/x", ("oci", "mcp/x", "registry", None, False)),
+        ("deno run --allow-net jsr:@a/b@1.0.0 x", ("deno", "@a/b", "registry", "1.0.0", True)),
+        (
+            "deno run https://deno.land/x/server@v1.2.3/mod.ts",
+            ("deno", "https://deno.land/x/server@v1.2.3/mod.ts", "url", "1.2.3", False),
+        ),
+        ("dnx Some.Server@1.0.0 --yes -- x", ("nuget", "Some.Server", "registry", "1.0.0", True)),
+        ("dotnet tool exec Some.Server --source /x", ("nuget", "Some.Server", "registry", None, False)),
+        ("mcp-server-git --repository /x", ("command", "mcp-server-git", "program", None, False)),
+        ("/opt/server/bin/server", ("command", "server", "path", None, False)),
+        ("python -m mcp_server_git", ("command", "mcp_server_git", "program", None, False)),
+        ("python -u -Wignore server.py", ("command", "server.py", "path", None, False)),
+        ("uv --directory /x run server.py", ("command", "server.py", "path", None, False)),
+        ("uv run --project /x server", ("command", "server", "project", None, False)),
+        ("npm run start", ("command", "npm run start", "project", None, False)),
+        ("bun run server.ts", ("command", "server.ts", "path", None, False)),
+        ("java -Xmx1g -jar /x/server.jar", ("command", "server.jar", "path", None, False)),
+        ("docker mcp gateway run", ("command", "docker", "program", None, False)),
+        ("docker exec -i box server", ("command", "docker", "program", None, False)),
+    ],
+)
+def test_images_and_programs_are_told_from_packages(line: str, expected: tuple[str, ...]) -> None:
+    assert short(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "wrappers"),
+    [
+        (["cmd", "/c", "npx", "-y", "server"], ("cmd",)),
+        (["cmd.exe", "/d", "/s", "/c", "npx -y server"], ("cmd",)),
+        ([r"C:\Windows\System32\cmd.exe", "/C", '"npx.cmd" -y server'], ("cmd",)),
+        (["bash", "-lc", "npx -y server"], ("bash",)),
+        (["/bin/sh", "-l", "-c", "exec npx -y server"], ("sh", "exec")),
+        (["bash", "-o", "pipefail", "-c", "npx -y server"], ("bash",)),
+        (["bash", "-c", 'exec "$0" "$@"', "npx", "-y", "server"], ("bash",)),
+        (["powershell", "-NoProfile", "-Command", "npx -y server"], ("powershell",)),
+        (["env", "-i", "A=b", "PATH=/x", "npx", "-y", "server"], ("env",)),
+        (["/usr/bin/env", "-S", "npx -y server"], ("env",)),
+        (["env", "-u", "X", "npx", "-y", "server"], ("env",)),
+        (["nohup", "nice", "-n", "5", "timeout", "-k", "5", "30", "npx", "-y", "server"], ("nohup", "nice", "timeout")),
+        (["sudo", "-u", "me", "A=b", "npx", "-y", "server"], ("sudo",)),
+        (["mise", "exec", "node@22", "--", "npx", "-y", "server"], ("mise",)),
+        (["mise", "x", "-C", "/x", "--", "npx", "-y", "server"], ("mise",)),
+        (["asdf", "exec", "npx", "-y", "server"], ("asdf",)),
+        (["volta", "run", "--node", "22", "npx", "-y", "server"], ("volta",)),
+        (["fnm", "exec", "--using=22", "npx", "-y", "server"], ("fnm",)),
+        (["direnv", "exec", "/x", "npx", "-y", "server"], ("direnv",)),
+        (["dotenv", "-e", ".env", "--", "npx", "-y", "server"], ("dotenv",)),
+        (["dotenv", "run", "--", "npx", "-y", "server"], ("dotenv",)),
+        (["op", "run", "--env-file=.env", "--no-masking", "--", "npx", "-y", "server"], ("op",)),
+        (["doppler", "run", "-p", "x", "--", "npx", "-y", "server"], ("doppler",)),
+        (["poetry", "run", "npx", "-y", "server"], ("poetry",)),
+        (["wsl.exe", "-d", "Ubuntu", "--", "npx", "-y", "server"], ("wsl",)),
+        (["wsl", "-e", "bash", "-lc", "npx -y server"], ("wsl", "bash")),
+        (["/opt/bin/stdioguard", "run", "--profile", "default", "--server", "s", "--", "npx", "-y", "server"], ("stdioguard",)),
+        (["/usr/bin/python3", "-m", "stdioguard", "run", "--profile=x", "--", "npx", "-y", "server"], ("python3",)),
+        (["uv", "run", "npx", "-y", "server"], ("uv",)),
+    ],
+)
+def test_wrappers_are_looked_through(argv: list[str], wrappers: tuple[str, ...]) -> None:
+    started = recognise(argv)
+    assert (started.identity, started.wrappers, started.opaque) == ("npm:server", wrappers, "")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["npx", "-y", "server@1.0.0", "a"],
+        ["cmd", "/c", "npx", "server@1.0.0", "a"],
+        ["npx", "--package=server@1.0.0", "tool", "a"],
+        ["npm", "exec", "--package", "server@1.0.0", "--", "tool", "a"],
+        ["mise", "exec", "node", "--", "bunx", "server@1.0.0", "a"],
+    ],
+)
+def test_the_word_that_names_the_package_is_pointed_at(argv: list[str]) -> None:
+    started = recognise(argv)
+    assert started.index is not None
+    assert "server@1.0.0" in argv[started.index]
+    assert started.arguments == ("a",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "npx -y other && npx -y server",
+        "cd /x && npx -y server",
+        "source ~/.nvm/nvm.sh; exec npx -y server",
+        "npx -y server | tee log",
+        "npx -y server 2>/dev/null",
+        "npx -y server --token $(cat /x)",
+        "export A=b\nnpx -y server",
+        "npx -y server &",
+    ],
+)
+def test_the_package_in_a_longer_line_is_found_but_the_line_is_not_trusted(line: str) -> None:
+    for argv in (["bash", "-c", line], ["sh", "-lc", line]):
+        started = recognise(argv)
+        assert started.identity == "npm:server"
+        assert started.opaque
+        assert profile_for(started) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [], [""], ["  "], ["bash", "-c"], ["bash", "-c", ""], ["bash", "-c", "'"], ["cmd", "/c"], ["env"], ["env", "A=b"], ["mise", "exec", "node"],
+        ["mise", "x", "--"], ["env", "-S"], ["env", "-S", "'"], ["timeout", "5"], ["npx", "-c", "'"], ["powershell", "-enc", "AAAA"],
+        ["env"] * 100 + ["npx", "server"], ["python", "-c", "import x"], ["node", "-e", "x"], ["ruby", "-e", "x"], ["bash", "-c", "&& ;"],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_said_to_be_so(argv: list[str]) -> None:
+    started = recognise(argv)
+    assert started.ecosystem == "opaque"
+    assert started.opaque
+    assert profile_for(started) is None
+
+
+@pytest.mark.parametrize(
+    "word", ["npx", "npm", "pnpm", "yarn", "bun", "uv", "uvx", "pipx", "docker", "deno", "dnx", "python", "node", "bash", "cmd"]
+)
+def test_a_launcher_without_anything_to_launch_is_a_program(word: str) -> None:
+    assert recognise([word]).ecosystem == "command"
+    assert recognise([word, "--version"]).name == word
+
+
+def test_other_packages_and_other_registries_are_told() -> None:
+    started = recognise("uvx --with numpy,pandas --index-url https://example.com/simple server".split())
+    assert (started.name, started.also, started.registry) == ("server", ("numpy", "pandas"), "https://example.com/simple")
+    started = recognise("npx -p one -p two --registry=https://example.com tool".split())
+    assert (started.name, started.also, started.registry) == ("one", ("two",), "https://example.com")
+    started = recognise("uv run --with fastmcp --with httpx server.py".split())
+    assert (started.ecosystem, started.name, started.also) == ("command", "server.py", ("fastmcp", "httpx"))
+
+
+@pytest.mark.parametrize(
+    ("line", "profile"),
+    [
+        ("npx -y @modelcontextprotocol/server-filesystem /x", "filesystem"),
+        ("cmd /c npx -y @modelcontextprotocol/server-filesystem@1.0.0 /x", "filesystem"),
+        ("node /usr/lib/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js /x", "filesystem"),
+        ("uvx mcp-server-git", "git"),
+        ("uvx --from mcp_server_git==1.0 mcp-server-git", "git"),
+        ("python -m mcp_server_git --repository /x", "git"),
+        ("mcp-server-git --repository /x", "git"),
+        ("npx -y something-else", None),
+        # What only looks like it:
+        ("npx -y server-filesystem /x", None),
+        ("npx -y -p evil @modelcontextprotocol/server-filesystem", None),
+        ("npx -p @modelcontextprotocol/server-filesystem -p evil tool", None),
+        ("npx --registry https://evil.example @modelcontextprotocol/server-filesystem", None),
+        ("npx @modelcontextprotocol/server-filesystem@file:../evil", None),
+        ("npx @modelcontextprotocol/server-filesystem@npm:evil", None),
+        ("npx evil@npm:@modelcontextprotocol/server-filesystem", "filesystem"),
+        ("node ./node_modules/@modelcontextprotocol/server-filesystem/dist/index.js", None),
+        ("uvx --from git+https://evil.example/mcp-server-git mcp-server-git", None),
+        ("uvx --from ./mcp-server-git mcp-server-git", None),
+        ("uvx --with evil mcp-server-git", None),
+        ("uvx --index-url https://evil.example mcp-server-git", None),
+        ("uv run mcp-server-git", None),
+        ("./mcp-server-git", None),
+        ("docker run -i mcp-server-git", None),
+    ],
+)
+def test_a_profile_is_for_its_own_package_and_for_nothing_that_takes_its_name(line: str, profile: str | None) -> None:
+    assert profile_for(recognise(line.split())) == profile
+
+
+def test_a_users_profile_names_a_command(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
+    folder = tmp_path / "config" / "profiles"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text('schema = 1\nname = "mine"\n[server]\ncommand = "my-server"\n')
+    (folder / "broken.toml").write_text("[server\n")
+    assert profile_for(recognise(["my-server", "x"])) == "mine"
+    assert profile_for(recognise(["my-other-server"])) is None
+
+
+def test_names_of_programs_lose_folders_and_windows_endings() -> None:
+    names = ["/usr/bin/npx", r"C:\x\npx.cmd", "NPX.EXE", "my.server", "server.exe", "python3.12"]
+    assert [plain_name(name) for name in names] == ["npx", "npx", "npx", "my.server", "server", "python3.12"]
+
+
+def test_recognising_never_raises() -> None:
+    words = [
+        "npx",
+        "-p",
+        "--",
+        "-c",
+        "@",
+        "@/",
+        "a@b@c",
+        "",
+        "'",
+        "\0",
+        "é",
+        "git+",
+        "http://",
+        "=",
+        "--package=",
+        "uvx",
+        "--from",
+        "run",
+        "docker",
+        "run",
+    ]
+    for one in words:
+        for two in words:
+            for three in words:
+                assert isinstance(recognise([one, two, three]), Started)
