@@ -302,7 +302,10 @@ def read_entries(found: Found) -> Listing:
     except formats.FormatError as error:
         return Listing(found, None, snapshot, problem=f"{found.path}: {error}")
     entries = entries_of(found, document.value)
-    entries = [_once(entry, document.duplicates) for entry in entries]
+    try:
+        entries = [_once(entry, document.duplicates) for entry in entries]
+    except formats.FormatError as error:
+        entries = [replace(entry, fixed=entry.fixed or str(error)) for entry in entries]
     if found.level == "extension":
         entries = [replace(entry, disabled=entry.disabled or _is_off(found.path)) for entry in entries]
     return Listing(found, document, snapshot, entries)

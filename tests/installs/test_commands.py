@@ -226,11 +226,11 @@ def test_a_launcher_without_anything_to_launch_is_a_program(word: str) -> None:
 
 
 def test_other_packages_and_other_registries_are_told() -> None:
-    started = recognise("uvx --with numpy,pandas --index-url https://example.com/simple server".split())
+    started = recognise(["uvx", "--with", "numpy,pandas", "--index-url", "https://example.com/simple", "server"])
     assert (started.name, started.also, started.registry) == ("server", ("numpy", "pandas"), "https://example.com/simple")
-    started = recognise("npx -p one -p two --registry=https://example.com tool".split())
+    started = recognise(["npx", "-p", "one", "-p", "two", "--registry=https://example.com", "tool"])
     assert (started.name, started.also, started.registry) == ("one", ("two",), "https://example.com")
-    started = recognise("uv run --with fastmcp --with httpx server.py".split())
+    started = recognise(["uv", "run", "--with", "fastmcp", "--with", "httpx", "server.py"])
     assert (started.ecosystem, started.name, started.also) == ("command", "server.py", ("fastmcp", "httpx"))
 
 
