@@ -290,7 +290,8 @@ def read_entries(found: Found) -> Listing:
     try:
         snapshot = files.read(found.path)
     except files.FileProblem as problem:
-        return Listing(found, problem=str(problem))
+        where = "" if problem.path == found.path else f"{found.path}: "  # a link may lead elsewhere
+        return Listing(found, problem=f"{where}{problem}")
     if found.form == "xml":
         try:
             value = jetbrains.parse(snapshot.data)
