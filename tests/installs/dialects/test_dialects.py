@@ -314,6 +314,20 @@ def test_claude_codes_projects_come_after_the_servers_for_all() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lists", "off"),
+    [
+        ('"mcp": {"allowed": ["a"]}', ["b", "c"]), ('"mcp": {"excluded": ["a"]}', ["a"]), ('"allowMCPServers": ["a", "c"]', ["b"]),
+        ('"excludeMCPServers": ["c"]', ["c"]), ('"mcp": {"allowed": []}', ["a", "b", "c"]), ('"mcp": {"allowed": "a"}', []),
+    ],
+)  # fmt: skip
+def test_servers_that_geminis_lists_leave_out_are_disabled(lists: str, off: list[str]) -> None:
+    _, entries = read(
+        "Gemini CLI", '{%s, "mcpServers": {"a": {"command": "x"}, "b": {"command": "x"}, "c": {"command": "x"}}}' % lists, "jsonc"
+    )
+    assert [entry.name for entry in entries if entry.disabled] == off
+
+
 def test_what_starts_nothing_from_here_is_no_entry() -> None:
     _, entries = read("Goose", "extensions:\n  a: {type: builtin}\n  b: {type: platform}\n", "yaml")
     assert entries == []

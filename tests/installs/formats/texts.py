@@ -142,7 +142,9 @@ def toml(draw, value):
     def table(item, path):
         headers = []
         for k, v in item.items():
-            if (isinstance(v, dict) and v and draw(st.booleans())) or (isinstance(v, list) and v and all(isinstance(x, dict) for x in v) and draw(st.booleans())):
+            if (isinstance(v, dict) and v and draw(st.booleans())) or (
+                isinstance(v, list) and v and all(isinstance(x, dict) for x in v) and draw(st.booleans())
+            ):
                 headers.append((k, v))
             elif isinstance(v, dict) and v and draw(st.booleans()):
                 lines.extend(f"{key(k)} . {key(inner)}={inline(x)}{remark()}" for inner, x in v.items())
