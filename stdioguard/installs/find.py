@@ -174,7 +174,7 @@ def _existing(pattern: str) -> list[str]:
 def _level(place: str) -> Level:
     if place.startswith(("/", "%PROGRAMFILES%", "%PROGRAMDATA%")):
         return "managed"
-    return "extension" if re.search(r"(Extensions|extensions|plugins)/", place) else "user"
+    return "extension" if re.search(r"(Extensions|extensions|plugins)[/\-]", place) else "user"
 
 
 def _form(path: str, usual: str) -> str:

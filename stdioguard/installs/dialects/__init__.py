@@ -103,7 +103,7 @@ def guess(value: Any, path: str) -> tuple[Dialect, Path] | None:
                 continue
             if key == "mcp_servers" and path.endswith(".toml"):
                 return (codex.VIBE if isinstance(servers, list) else codex.CODEX), place
-            if key == "mcpServers" and isinstance(servers, list):
+            if key == "mcpServers" and isinstance(servers, list) and path.endswith((".yaml", ".yml")):
                 return continue_.CONTINUE, place
             if key == "mcpServers" and isinstance(value.get("projects"), dict):
                 return claude_code.CLAUDE_CODE, place
