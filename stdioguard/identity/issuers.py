@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from stdioguard.identity import clients, keys
+from stdioguard.identity import clients, keys, secrets
 from stdioguard.policy import places
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
@@ -286,19 +286,13 @@ def _number(entry: dict[str, Any], name: str, size: int | None = None) -> bytes:
 
 
 def _secret(name: str) -> bytes:
-    """Return the secret that an issuer shares, from the file that servers' secrets are in. Raises `KeySetError`."""
-    folder = os.path.join(places.directory("config"), "secrets")
-    path = os.path.join(folder, name)
+    """Return the secret that an issuer shares, from where servers' secrets are. Raises `KeySetError`."""
     try:
-        if os.path.lexists(folder):
-            places.private_directory(folder)
-        secret = keys.read_private(path).rstrip(b"\r\n")
-    except FileNotFoundError:
-        raise KeySetError(
-            f"secret:{name} is not there; write it to {path} and run: chmod 700 {folder}; chmod 600 {path}"
-        ) from None
-    except OSError as error:
-        raise KeySetError(f"secret:{name} cannot be read: {error}") from None
-    if len(secret) < MIN_SECRET or b"\0" in secret:
-        raise KeySetError(f"secret:{name} is shorter than {MIN_SECRET} bytes or holds a NUL; write a longer one to {path}")
+        if secrets.bound_to(name) is not None:
+            raise KeySetError(f"secret:{name} is bound to a server, and no key of an issuer; name another")
+        secret = secrets.get(name).encode("utf-8", "surrogateescape")
+    except secrets.SecretError as error:
+        raise KeySetError(str(error)) from None
+    if len(secret) < MIN_SECRET:
+        raise KeySetError(f"secret:{name} is shorter than {MIN_SECRET} bytes; write a longer one to {secrets.folder()}/{name}")
     return secret
