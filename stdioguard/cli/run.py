@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from stdioguard.launch.errors import REFUSED, USAGE
+from stdioguard.policy import environment
 from stdioguard.sandbox import guarantees
 
 HELP = """\
@@ -20,6 +22,8 @@ Options:
   --server NAME        The server's name in the record and in prompts.
   --client NAME        The client that must prove itself.
   --token-file PATH    The client's token (a file with mode 0600).
+  --environment NAME   Pass this variable of the client's entry to the server,
+                       beside those that the profile lists; may be repeated.
   --allow-degraded NAME
                        Go on where this machine cannot give the guarantee NAME
                        (see `stdioguard doctor`); may be repeated.
@@ -35,6 +39,7 @@ def main(arguments: list[str]) -> int:
     """Parse the words after `run`, and run."""
     values: dict[str, str] = {}
     waived: list[str] = []
+    passed: list[str] = []
     words = list(arguments)
     while words:
         word = words.pop(0)
@@ -47,7 +52,7 @@ def main(arguments: list[str]) -> int:
             os.write(1, HELP.encode())
             return 0
         name, equals, value = word.partition("=")
-        if name not in _VALUES and name != "--allow-degraded":
+        if name not in _VALUES and name not in ("--allow-degraded", "--environment"):
             return _usage(f"no such option: {name}")
         if not equals:
             if not words:
@@ -62,6 +67,13 @@ def main(arguments: list[str]) -> int:
                 )
             waived.append(value)
             continue
+        if name == "--environment":
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+                return _usage(f"--environment {value}: the name of a variable is wanted, without its value")
+            if environment.is_forbidden(value):
+                return _usage(f"--environment {value}: it makes a program run other code, and is never passed")
+            passed.append(value)
+            continue
         if name in values:
             return _usage(f"{name} is given twice")
         values[name] = value
@@ -73,7 +85,7 @@ def main(arguments: list[str]) -> int:
     from stdioguard.launch.run import Options, run  # noqa: PLC0415 - needs modules that other systems do not have
 
     options = Options(words)
-    options.waived = waived
+    options.waived, options.environment = waived, passed
     for name, value in values.items():
         setattr(options, _VALUES[name], value)
     return run(options)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Options:
     """What the command line asks for. `command` is the server's own command line, not empty."""
 
-    __slots__ = ("client", "command", "profile", "server", "token_file", "waived")
+    __slots__ = ("client", "command", "environment", "profile", "server", "token_file", "waived")
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
@@ -42,6 +42,8 @@ class Options:
         self.server: str | None = None
         self.client: str | None = None
         self.token_file: str | None = None
+        self.environment: list[str] = []
+        """Variables that the client's entry sets for the server, passed beside those of the profile."""
         self.waived: list[str] = []
         """Guarantees without which the launch goes on."""
 
@@ -81,7 +83,12 @@ def _run(options: Options) -> int:
     umask = os.umask(0o077)
     policy = load.load(options.profile)
     name = options.server or (policy.name if options.profile != "default" else os.path.basename(options.command[0]))
-    server_environment = environment.for_server(policy, own)
+    server_environment = environment.for_server(policy, own, options.environment)
+    references = None
+    if environment.has_references(server_environment, options.command):
+        from stdioguard.launch.references import References  # noqa: PLC0415 - where there are some
+
+        references = References(policy, name, options.profile, options.command, server_environment, own)
     resolved = permissions.resolve(options.command, server_environment["PATH"], os.getcwd(), environment=own)
     resolved.checker.located(policy.source, "the profile")
     if policy.sandbox["seccomp"] is not None:
@@ -101,7 +108,11 @@ def _run(options: Options) -> int:
     server_secret = os.urandom(32).hex() if policy.handshake["server"] else None
     if server_secret is not None:
         server_environment[identity.SERVER_VARIABLE] = server_secret
+    if references is not None:
+        references.read(resolved)
     plan = _make_plan(policy, resolved, options, name, server_environment, own)
+    if references is not None:
+        references.reveal(plan, resolved)
     record = _open_record(policy, options, name, resolved.program, pin)
     nonce = os.urandom(5).hex()
     desk = None

@@ -27,8 +27,9 @@ _KEY_PATTERN = (
 )
 _NEVER_A_NUMBER = re.compile(r"(?i)passw|passphrase|pwd$|secret|(^|[-_])(pass|pin)$")
 
+# The texts that look like a secret, for the record and for what is found in clients' configs.
 # Marker, pattern: a pattern is tried only where the text, case folded, holds its marker. Every match of a pattern holds its marker.
-_SHAPES = (
+SHAPES = (
     ("sk-", r"\bsk-[A-Za-z0-9_\-]{16,}"),  # OpenAI, Anthropic
     ("k_live_", r"\b[sr]k_live_[A-Za-z0-9]{16,}"),  # Stripe
     ("k_test_", r"\b[sr]k_test_[A-Za-z0-9]{16,}"),
@@ -55,6 +56,7 @@ _SHAPES = (
         ("password", "password"), ("passwd", "passwd"), ("secret", "secret"), ("token", "token"), ("api", "api[-_]?key"),
         ("pwd", "pwd"), ("_pass", "_pass"))),
 )  # fmt: skip
+_REFERENCE = re.compile(r"secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _keys: dict[str, bool] = {}
 _names: dict[str, str] = {}
 
@@ -85,7 +87,7 @@ def text(value: str) -> str:
     # A secret may straddle the cut, so look a little further than is kept.
     shown = value[: MAX_TEXT * 4]
     folded = shown.casefold()
-    for marker, pattern in _SHAPES:
+    for marker, pattern in SHAPES:
         if marker in folded:
             shown = re.sub(pattern, REDACTED, shown)
     return shown if len(shown) <= MAX_TEXT and len(value) <= MAX_TEXT * 4 else f"{shown[:MAX_TEXT]}[... {len(value)} characters]"
@@ -139,10 +141,15 @@ def _hides(label: str, value: Any) -> bool:
 
 
 def command(argv: list[str]) -> list[str]:
-    """Return a command line for the record: `--token X` and `--token=X` lose their X."""
+    """Return a command line for the record: `--token X` and `--token=X` lose their X, unless it only names a secret (`secret:NAME`)."""
     kept: list[str] = []
     hide_next = False
     for word in argv:
+        before, equals, after = word.partition("=")
+        if _REFERENCE.fullmatch(after if equals else word):
+            kept.append(f"{text(before)}={after}" if equals else word)
+            hide_next = False
+            continue
         if hide_next:
             kept.append(REDACTED)
             hide_next = False

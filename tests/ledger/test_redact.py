@@ -126,6 +126,6 @@ def test_a_pattern_is_tried_wherever_it_could_match() -> None:
         "Api_Key: abcdef",
         "to\u212aen=abcd",
     ]:
-        for marker, pattern in redact._SHAPES:
+        for marker, pattern in redact.SHAPES:
             if re.search(pattern, secret):
                 assert marker in secret.casefold()
