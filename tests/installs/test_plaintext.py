@@ -1,0 +1,189 @@
+"""Which texts of an entry are secrets in plain text, and which only look like it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stdioguard.installs import plaintext
+from stdioguard.installs.plaintext import HIGH, MEDIUM, Found
+
+KEY = "q0292ofd-i184-9k6u-7xfl-351val906yzl"
+GITHUB = "ghp_" + "a1B2" * 9
+
+
+def look(
+    argv: list[str] | None = None, *, url: str | None = None, headers: dict[str, str] | None = None, **env: str
+) -> list[Found]:
+    entry: Any = SimpleNamespace(argv=argv or [], env=env, headers=headers or {}, url=url)
+    return plaintext.secrets_in(entry)
+
+
+def texts(argv: list[str] | None = None, **more: Any) -> list[str]:
+    """Return the secrets themselves."""
+    shown = []
+    for found in look(argv, **more):
+        text: Any = {"argv": argv, "env": more, "headers": more.get("headers"), "url": more.get("url")}[found.path[0]]
+        text = text if found.path[0] == "url" else text[found.path[1]]
+        shown.append(text[slice(*found.span)])
+    return shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GITHUB, "github_pat_" + "a1B2" * 8, "glpat-" + "a1B2" * 5, "sk-" + "a1B2" * 8, "sk-ant-api03-" + "a1B2" * 8, "xoxb-1234-5678-" + "a1B2" * 4,
+        "AKIA" + "A1B2C3D4" * 2, "AIza" + "a1B2" * 9, "npm_" + "a1B2" * 9, "hf_" + "a1B2" * 8, "pypi-" + "a1B2" * 9, "sbp_" + "a1b2" * 10,
+        "ntn_" + "a1B2" * 11, "lin_api_" + "a1B2" * 10, "figd_" + "a1B2" * 10, "BSA" + "a1B2" * 7, "GOCSPX-" + "a1B2" * 7,
+        "SG." + "a1B2" * 5 + "." + "a1B2" * 10, "987654321:AA" + "a1B2" * 9, "tvly-dev-" + "a1B2" * 8, "pplx-" + "a1B2" * 12, "fc-" + "a1b2" * 8,
+        "ATATT3" + "a1B2" * 20, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    ],
+)  # fmt: skip
+def test_a_key_with_a_vendors_look_is_found_wherever_it_stands(text: str) -> None:
+    assert texts(SOMETHING=text) == [text]
+    assert texts(["server", text]) == [text]
+    assert texts(["server", "--any", text]) == [text]
+    assert texts(["server", f"--any={text}"]) == [text]
+    assert texts(headers={"X-Any": text}) == [text]
+    assert {found.confidence for found in look(SOMETHING=text)} == {HIGH}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "API_KEY",
+        "EXA_API_KEY",
+        "apiKey",
+        "GITHUB_TOKEN",
+        "clientSecret",
+        "DB_PASSWORD",
+        "SLACK_PAT",
+        "X-Api-Key",
+        "JWT",
+        "TOKEN2",
+        "AUTH_KEY",
+    ],
+)
+def test_a_key_is_found_by_its_name(name: str) -> None:
+    assert texts(**{name: KEY}) == [KEY]
+    assert look(**{name: KEY})[0].confidence == MEDIUM
+    assert texts(["server", f"--{name}", KEY]) == [KEY]
+    assert texts(["server", f"--{name}={KEY}"]) == [KEY]
+    assert texts(["docker", "run", "-e", f"{name}={KEY}", "image"]) == [KEY]
+    assert texts(headers={name: KEY}) == [KEY]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CLIENT_ID",
+        "TOKEN_LIMIT",
+        "MAX_TOKENS",
+        "KEYBOARD",
+        "AUTHOR",
+        "PUBLIC_KEY",
+        "TOKEN_FILE",
+        "PASSTHROUGH",
+        "KEY_PATH",
+        "PATH",
+        "MONKEYS",
+        "URL",
+    ],
+)
+def test_a_name_that_only_holds_such_a_word_says_nothing(name: str) -> None:
+    assert look(**{name: KEY}) == []
+    assert look(["server", f"--{name}", KEY]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "YOUR_API_KEY", "your-api-key-here", "<token>", "<YOUR_TOKEN>", "xxx", "xxxxxxxxxxxxxxxx", "api-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "changeme",
+        "change-me-please-123", "${VAR}", "${input:token}", "${env:GITHUB_TOKEN}", "$GITHUB_TOKEN", "%TOKEN%", "{env:TOKEN}", "{{token}}", "secret:github",
+        "true", "false", "null", "none", "1234", "20", "0.5", "/etc/keys/token", "~/.config/token", "./token.json", "C:\\keys\\token", "https://example.com/token",
+        "...", "***", "********", "REDACTED", "[REDACTED_API_KEY]", "GITHUB_PERSONAL_ACCESS_TOKEN", "replace-me-with-a-token-1", "insert_token_here_1234",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-key-goes-here-123", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ghp_your_token_here_your_token_here",
+        "op://vault/item/field", "my-token", "the-api-key", "dummy-key-12345", "placeholder", "example-key-abcdef", "local", "test", "password", "00000000-0000-0000-0000-000000000000",
+        "file:/etc/token", "enabled", "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "oauth",
+    ],
+)  # fmt: skip
+def test_a_placeholder_is_no_secret_under_any_name(text: str) -> None:
+    for name in ("API_KEY", "PASSWORD", "GITHUB_TOKEN"):
+        assert look(**{name: text}) == []
+        assert look(["server", f"--{name}", text]) == []
+        assert look(["server", f"--{name}={text}"]) == []
+        assert look(headers={"Authorization": f"Bearer {text}"}) == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["npx", "-y", "@modelcontextprotocol/server-github@2025.4.8"], ["npx", "-y", "@sentry/mcp-server@latest", "--access-token"], ["docker", "run", "-e", "API_KEY", "mcp/x"],
+        ["node", "/home/ana/9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c/index.js"], ["uvx", "--from", "git+https://github.com/oraios/serena", "serena"],
+        ["npx", "mcp-remote", "https://mcp.linear.app/mcp"], ["docker", "run", "image@sha256:" + "a1b2" * 16], ["x", "--project-ref", "abcdefghijklmnopqrst"],
+        ["x", "--config", "9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"], ["x", "https://example.com/path?page=2&tab=keys"], ["x", "--key", "--other"],
+        ["x", "--header", "Authorization: Bearer ${TOKEN}"], ["x", "--header", "Authorization:${AUTH_HEADER}"], ["x", "--token", "${TOKEN}"],
+    ],
+)  # fmt: skip
+def test_an_ordinary_command_holds_no_secret(argv: list[str]) -> None:
+    assert look(argv) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "secret"),
+    [
+        (["npx", "mcp-remote", "https://x.example/mcp", "--header", f"Authorization: Bearer {KEY}"], KEY),
+        (["npx", "mcp-remote", "https://x.example/mcp", "--header", f"Authorization:Bearer {KEY}"], KEY),
+        (["npx", "mcp-remote", "https://x.example/mcp", "--header", f"X-Api-Key: {KEY}"], KEY),
+        (["npx", "mcp-remote", f"https://x.example/mcp?api_key={KEY}"], KEY),
+        (["npx", "mcp-remote", f"https://x.example/mcp?a=b&token={KEY}&c=d"], KEY),
+        (["npx", "server-postgres", "postgresql://app:hu9ter2@db.example/app"], "hu9ter2"),
+        (["npx", "server-postgres", "--url=postgresql://app:hu9ter2@db.example/app"], "hu9ter2"),
+        (["x", "--connection", "Server=db;User Id=sa;Password=hu9ter2!;"], "hu9ter2!"),
+        (["x", "--password", "hu9ter2"], "hu9ter2"),
+    ],
+)
+def test_the_secret_alone_is_marked(argv: list[str], secret: str) -> None:
+    assert texts(argv) == [secret]
+
+
+def test_a_header_and_an_address_of_a_remote_server() -> None:
+    assert texts(headers={"Authorization": f"Bearer {KEY}"}) == [KEY]
+    assert texts(headers={"Authorization": f"Basic {'QWxhZGRpbjpvcGVuIHNlc2FtZQ=='}"}) == ["QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]
+    assert texts(url=f"https://x.example/mcp?apiKey={KEY}") == [KEY]
+    assert texts(url=f"https://ana:{KEY}@x.example/mcp") == [KEY]
+    assert texts(url="https://x.example/mcp?login&page=12345678") == []
+
+
+def test_each_place_is_named_and_no_reason_holds_the_secret() -> None:
+    found = look(
+        ["x", "--token", KEY], url=f"https://x.example/?key={KEY}", headers={"Authorization": f"Bearer {KEY}"}, API_KEY=GITHUB
+    )
+    assert [one.path for one in found] == [("env", "API_KEY"), ("argv", 2), ("headers", "Authorization"), ("url",)]
+    assert [one.kind for one in found] == ["env", "argument", "header", "url"]
+    for one in found:
+        assert KEY not in repr(one)
+        assert GITHUB not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "kept", "left"),
+    [
+        (KEY, KEY, KEY, "secret:x"),
+        (f"--token={KEY}", KEY, KEY, "--token=secret:x"),
+        (f"TOKEN={KEY}", KEY, KEY, "TOKEN=secret:x"),
+        (f"Authorization: Bearer {KEY}", KEY, f"Authorization: Bearer {KEY}", "secret:x"),
+        (f"https://x.example/?api_key={KEY}", KEY, KEY, "https://x.example/?api_key=secret:x"),
+        ("--url=postgresql://a:hu9ter2@b/c", "hu9ter2", "postgresql://a:hu9ter2@b/c", "--url=secret:x"),
+        ("postgresql://a:hu9ter2@b/c?d=e", "hu9ter2", "postgresql://a:hu9ter2@b/c?d=e", "secret:x"),
+    ],
+)
+def test_what_is_moved_can_be_put_back_by_the_rule_of_references(text: str, secret: str, kept: str, left: str) -> None:
+    start = text.index(secret)
+    for kind in ("argument", "env"):
+        found = Found(("argv", 1), kind, (start, start + len(secret)), "", HIGH)
+        expected = (kept, left) if kind == "argument" else (text, "secret:x")
+        assert plaintext.moved(found, text, "x") == expected
+    assert left.replace("secret:x", kept) == text
