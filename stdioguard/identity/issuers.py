@@ -288,8 +288,10 @@ def _number(entry: dict[str, Any], name: str, size: int | None = None) -> bytes:
 def _secret(name: str) -> bytes:
     """Return the secret that an issuer shares, from where servers' secrets are. Raises `KeySetError`."""
     try:
-        if secrets.bound_to(name) is not None:
-            raise KeySetError(f"secret:{name} is bound to a server, and no key of an issuer; name another")
+        kept = secrets.find(name)
+        if kept is not None and (kept.bound is not None or kept.where == secrets.KEYRING):
+            hint = f"write another to a file of its own below {secrets.folder()}"
+            raise KeySetError(f"secret:{name} is a server's, or in the keyring, which a running session does not reach; {hint}")
         secret = secrets.get(name).encode("utf-8", "surrogateescape")
     except secrets.SecretError as error:
         raise KeySetError(str(error)) from None

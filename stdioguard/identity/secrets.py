@@ -132,21 +132,34 @@ def put(name: str, value: str, *, bound: dict[str, Any] | None, replace: bool = 
     if before is not None and not replace:
         raise SecretError(f"{PREFIX}{name} is there already; choose another name")
     path = os.path.join(folder(), name)
-    _described(name, FILE, bound)  # before anything is kept
+    description = _described(name, FILE, bound)
     try:
         places.private_directory(places.directory("config"))
         places.private_directory(folder())
-        where = KEYRING if _keyring_takes(name, value, bound) else FILE
-        _replace(path + _ENDING, _described(name, where, bound))
-        if where == FILE:
-            _replace(path, data)
-            if before is not None and before.where == KEYRING:
-                _keyring("forget", name)
-        elif os.path.lexists(path):
-            os.unlink(path)
+        if not _write(path + _ENDING, description, replace=replace):
+            raise SecretError(f"{PREFIX}{name} is there already; choose another name")
+        try:
+            return _put(name, value, data, bound, before)
+        except OSError:
+            if before is None:
+                os.unlink(path + _ENDING)
+            raise
     except OSError as error:
         raise SecretError(f"{PREFIX}{name} cannot be kept: {error.strerror or error}: {error.filename or path}") from None
-    return where
+
+
+def _put(name: str, value: str, data: bytes, bound: dict[str, Any] | None, before: Kept | None) -> str:
+    """Put the value of a name that is taken into the keyring, or else into its file, and out of where it was before."""
+    path = os.path.join(folder(), name)
+    if not _keyring_takes(name, value, bound):
+        _write(path, data, replace=True)
+        if before is not None and before.where == KEYRING:
+            _keyring("forget", name)
+        return FILE
+    _write(path + _ENDING, _described(name, KEYRING, bound), replace=True)
+    if os.path.lexists(path):
+        os.unlink(path)
+    return KEYRING
 
 
 def forget(name: str) -> None:
@@ -265,7 +278,19 @@ def _read(path: str) -> bytes:
     return data
 
 
-def _replace(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, *, replace: bool) -> bool:
+    """Put a file in its place, whole; return `False` where there is one that may not be replaced. Raises `OSError`."""
     from stdioguard.identity import clients  # noqa: PLC0415 - for writing, which a launch does not do
 
-    clients.replace(path, data)
+    if replace:
+        clients.replace(path, data)
+        return True
+    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    clients.replace(scratch, data)
+    try:
+        os.link(scratch, path)  # unlike a rename it never takes the place of what is there (link(2))
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(scratch)
+    return True

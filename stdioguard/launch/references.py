@@ -20,12 +20,14 @@ from stdioguard.launch import environment as variables
 from stdioguard.launch.errors import CONFIGURATION, REFUSED, LaunchError
 from stdioguard.policy import environment as names
 from stdioguard.policy import places
+from stdioguard.sandbox import permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from stdioguard.launch.run import Options
     from stdioguard.policy.policy import Policy
     from stdioguard.sandbox.permissions import Resolved
     from stdioguard.sandbox.plan import Plan
@@ -46,6 +48,15 @@ _OF_A_SESSION = re.compile(
 )
 """Variables that differ from one login to the next and turn no server to another address."""
 
+_OF_A_PROJECT = frozenset(
+    {
+        "bun", "bundle", "bunx", "cargo", "deno", "docker", "docker-compose", "dotnet", "go", "gradle", "hatch", "just", "make", "mvn",
+        "npm", "npx", "nx", "pdm", "pipenv", "pipx", "pnpm", "pnpx", "podman", "poetry", "rake", "rye", "task", "ts-node", "tsx", "turbo",
+        "uv", "uvx", "vite-node", "yarn",
+    }
+)  # fmt: skip
+"""Programs that take code, or settings that choose it, from the project in whose folder they are started."""
+
 _FOLDER_OPTIONS = frozenset({"--cwd", "--directory", "--prefix", "--project", "-C"})
 
 
@@ -62,6 +73,7 @@ def binding(
     cwd: str | None,
     own: Mapping[str, str],
     passed: Sequence[str] = (),
+    waived: Sequence[str] = (),
     is_literal: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, Any]:
     """Return what the secrets of an entry are to be bound to (`secrets.put`, `bound`), so that `run` gives them to it.
@@ -69,7 +81,8 @@ def binding(
     `server`, `profile` and `command` are what `run` is told: `--server`, `--profile`, and the words of the server, with references where
     secrets were. `given` is the entry's `env`, with references too, `passed` the names in the profile's `[sandbox] environment`, `own` the
     environment of now, whose PATH is searched. `cwd` is the folder that the entry starts in, where that is always the same: it sets one,
-    or is a project's own. `is_literal` tells whether the client takes a text as it stands. Raises `BindingError`.
+    or is a project's own. `waived` are the guarantees of `--allow-degraded`. `is_literal` tells whether the client takes a text as it
+    stands. Raises `BindingError`.
     """
     literal = {name: value for name, value in given.items() if is_literal(value)}
     path = variables.search_path({**own, **literal})
@@ -77,7 +90,10 @@ def binding(
         raise BindingError(
             f"{command[0]} is in no folder of PATH, so what it starts is not known; install it, or give its absolute path"
         )
-    kept = {name: own[name] for name in passed if name in own and not names.is_forbidden(name)} | dict(given)
+    of_profile = {
+        name: own[name] for name in passed if name in own and not names.is_forbidden(name) and not _OF_A_SESSION.match(name)
+    }
+    kept = of_profile | dict(given)
     return {
         "server": server,
         "profile": _profile(profile),
@@ -88,17 +104,16 @@ def binding(
         "path": path,
         "folders": [[name, value] for name, value in sorted({**own, **literal}.items()) if _FOLDERS_OF_CODE.match(name)],
         "places": _places(),
+        "waived": sorted(waived),
     }
 
 
 class References:
     """The references of one launch. What is not bound to it ends it here, before anything is read or started."""
 
-    def __init__(
-        self, policy: Policy, server: str, profile: str, command: Sequence[str], environment: dict[str, str], own: dict[str, str]
-    ) -> None:
+    def __init__(self, policy: Policy, server: str, options: Options, environment: dict[str, str], own: dict[str, str]) -> None:
         """Find the references, and put the PATH and the folders of code that they are bound to into `environment` and `own`."""
-        self._command = command
+        self._command = command = options.command
         self._environment = environment
         self._values: dict[str, str] = {}
         self._cwd: str | None = None
@@ -116,7 +131,7 @@ class References:
                 hint = "name it under [sandbox] secrets of a profile instead"
                 raise LaunchError(REFUSED, f"secret:{name} is bound to no entry, so a client's config may not use it; {hint}")
             if bound is not None:
-                why = self._other(bound, server, profile, policy)
+                why = self._other(bound, server, options, policy)
                 if why:
                     raise LaunchError(
                         REFUSED,
@@ -153,13 +168,15 @@ class References:
             text = str(error)
             raise LaunchError(CONFIGURATION, text.replace(f"secret:{name}", f"secret:{name}{source}", 1)) from None
 
-    def _other(self, bound: dict[str, Any], server: str, profile: str, policy: Policy) -> str:
+    def _other(self, bound: dict[str, Any], server: str, options: Options, policy: Policy) -> str:
         """Return in what this launch differs from the entry that a secret is bound to; empty if in nothing."""
         try:
             if bound["server"] != server:
                 return f'it is bound to the server "{bound["server"]}"'
-            if bound["profile"] != _profile(profile):
+            if bound["profile"] != _profile(options.profile):
                 return f"it is bound to the profile {bound['profile']}"
+            if not set(options.waived) <= set(bound["waived"]):
+                return "it is bound to a stricter sandbox, without this --allow-degraded"
             if bound["places"] != _places():
                 return "HOME, or a variable that moves stdioguard's own folders, was another"
             if len(bound["command"]) != len(self._command):
@@ -207,8 +224,11 @@ class References:
         following = zip(self._words, self._words[1:], strict=False)
         folders = [os.path.realpath(word) for option, word in following if option in _FOLDER_OPTIONS and word.startswith("/")]
         why = ""
+        called = permissions.called(resolved)
         if resolved.kind == "sh" and not resolved.scripts:
             why = "a shell's commands depend on it"
+        elif called in _OF_A_PROJECT and not folders and not (called == "docker" and "compose" not in self._command):
+            why = f"{called} takes code from it"
         if resolved.module:
             resolved.environment["PYTHONSAFEPATH"] = "1"
             why = f"it may hold the module {resolved.module}" if _holds(cwd, resolved.module) else why

@@ -88,7 +88,7 @@ def _run(options: Options) -> int:
     if environment.has_references(server_environment, options.command):
         from stdioguard.launch.references import References  # noqa: PLC0415 - where there are some
 
-        references = References(policy, name, options.profile, options.command, server_environment, own)
+        references = References(policy, name, options, server_environment, own)
     resolved = permissions.resolve(options.command, server_environment["PATH"], os.getcwd(), environment=own)
     resolved.checker.located(policy.source, "the profile")
     if policy.sandbox["seccomp"] is not None:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from stdioguard.identity import issuers
+from stdioguard.identity import issuers, secrets
 from stdioguard.identity.issuers import KeySet, KeySetError
 from stdioguard.identity.tokens import TokenError
 from tests.identity import forge
@@ -675,3 +675,8 @@ def test_a_secret_is_read_each_time_from_a_file_of_ones_own(home: Path) -> None:
     world.secret.unlink()
     with pytest.raises(KeySetError, match=f"write it to {world.secret}"):
         key_set.key(None, "HS256", NOW)
+    secrets.put(world.secret.name, "y" * 32, bound={"server": "x"})
+    with pytest.raises(KeySetError, match="is a server's"):
+        key_set.key(None, "HS256", NOW)
+    secrets.put(world.secret.name, "y" * 32, bound=None, replace=True)
+    assert key_set.key(None, "HS256", NOW) == b"y" * 32

@@ -60,6 +60,17 @@ def test_a_name_in_use_is_refused_unless_it_is_to_be_replaced() -> None:
     assert (secrets.get("a"), secrets.bound_to("a")) == ("two", None)
 
 
+def test_two_that_take_one_name_at_once_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    unaware = secrets.find
+    secrets.put("a", "one", bound={"server": "one"})
+    monkeypatch.setattr(secrets, "find", lambda _: None)  # what the second saw before the first had written
+    with refuse("there already"):
+        secrets.put("a", "two", bound={"server": "two"})
+    monkeypatch.setattr(secrets, "find", unaware)
+    assert (secrets.get("a"), secrets.bound_to("a")) == ("one", {"server": "one"})
+    assert sorted(os.listdir(secrets.folder())) == ["a", "a.json"]
+
+
 def test_what_is_forgotten_is_gone_and_forgetting_it_again_is_no_mistake(home: Path) -> None:
     secrets.put("a", "one", bound=BOUND)
     secrets.forget("a")
@@ -206,6 +217,34 @@ def test_where_a_keyring_works_the_value_is_in_no_file(keyring: Keyring, home: P
     secrets.forget("a")
     assert not keyring.items
     assert not list(store(home).iterdir())
+
+
+def test_two_that_take_one_name_at_once_do_not_mix_in_the_keyring_either(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.put("a", "one", bound=BOUND)
+    with monkeypatch.context() as unaware:
+        unaware.setattr(secrets, "find", lambda _: None)
+        with refuse("there already"):
+            secrets.put("a", "two", bound=None)
+    assert secrets.get("a") == "one"
+
+
+def test_a_disk_that_is_full_leaves_nothing_and_what_was_there_stays(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    written = secrets._write
+
+    def full(path: str, data: bytes, *, replace: bool) -> bool:
+        if not path.endswith(".json"):
+            raise OSError(28, "No space left on device", path)
+        return written(path, data, replace=replace)
+
+    secrets.put("a", "one", bound=BOUND)
+    monkeypatch.setattr(secrets, "_write", full)
+    for name in ("a", "b"):
+        with refuse("No space left"):
+            secrets.put(name, "two", bound=BOUND, replace=True)
+    assert secrets.get("a") == "one"
+    assert secrets.find("b") is None
 
 
 @pytest.mark.parametrize("state", [{"works": False}, {"locked": True}])

@@ -14,6 +14,7 @@ import pytest
 
 from stdioguard.identity import secrets
 from stdioguard.launch import references
+from stdioguard.launch.run import Options
 from tests.launch.guarded import ALLOW_ALL, PROBE, Guarded
 
 VALUE = "ghp_" + "Zq7" * 12
@@ -170,6 +171,7 @@ def bound(home: Path) -> dict[str, Any]:
         ({"given": {"HOST": "evil.example"}}, "the variable HOST was another"),
         ({"given": {"HOST": None}}, "the variable HOST was set"),
         ({"given": {"HTTPS_PROXY": "http://evil.example"}}, "the variable HTTPS_PROXY was not set"),
+        ({"options": ("--allow-degraded", "sandbox")}, "a stricter sandbox"),
         ({"given": {"OTHER": "secret:github"}}, "the variable OTHER was not set"),
         ({"profile": ALLOW_ALL + '[sandbox]\nsecrets = { STOLEN = "secret:github" }\n', "given": {"HOST": None}}, "HOST was set"),
     ],
@@ -265,7 +267,9 @@ def test_a_package_managers_folder_is_the_one_of_then(home: Path) -> None:
             self.sandbox: dict[str, Any] = {"secrets": {}, "environment": []}
             self.source = "x"
 
-    references.References(Policy(), "probe", str(home / "profile.toml"), SERVER, environment, own)  # type: ignore[arg-type]
+    options = Options(list(SERVER))
+    options.profile = str(home / "profile.toml")
+    references.References(Policy(), "probe", options, environment, own)  # type: ignore[arg-type]
     assert own == {"PATH": os.environ["PATH"], "UV_CACHE_DIR": "/good", "SHELL": "/bin/sh", "LANG": "C"}
     assert (environment["PATH"], environment["SHELL"]) == (os.environ["PATH"], "/bin/sh")
 
@@ -322,6 +326,39 @@ def test_a_shells_commands_are_refused_in_whatever_working_directory_there_is(ho
     code, errors = refused(start(home, *command, given=given, cwd=project))
     assert code == 77
     assert "a shell's commands" in errors
+
+
+@pytest.mark.parametrize("name", ["make", "bun", "uv", "npm"])
+def test_a_program_that_takes_code_from_a_project_is_refused_in_whatever_working_directory_there_is(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    project, programs = tmp_path / "project", tmp_path / "programs"
+    for folder in (project, programs):
+        folder.mkdir(mode=0o755)
+    (programs / name).write_text(f"#!{sys.executable}\n{Path(PROBE).read_text()}")
+    (programs / name).chmod(0o755)
+    given = {"T": "secret:github"}
+    command = (str(programs / name), "serve")
+    bind(home, *command, given=given)
+    code, errors = refused(start(home, *command, given=given, cwd=project))
+    assert code == 77
+    assert f"{name} takes code from it" in errors
+    bind(home, *command, given=given, cwd=str(project))
+    with start(home, *command, given=given, cwd=project) as guarded:
+        assert guarded.open().status()["environment"]["T"] == VALUE
+
+
+def test_variables_of_a_login_may_change_and_others_that_the_profile_passes_may_not(home: Path) -> None:
+    profile = ALLOW_ALL + '[sandbox]\nenvironment = ["LANG", "SSH_AUTH_SOCK", "PROXY_FOR_ALL"]\n'
+    then = {**os.environ, "LANG": "C", "PROXY_FOR_ALL": "good", "SSH_AUTH_SOCK": "/tmp/one"}
+    bind(home, given={"T": "secret:github"}, own=then, passed=["LANG", "SSH_AUTH_SOCK", "PROXY_FOR_ALL"])
+    now = {"T": "secret:github", "LANG": "C.UTF-8", "SSH_AUTH_SOCK": "/tmp/two"}
+    for more in ({}, {"PROXY_FOR_ALL": "good"}):
+        with start(home, given=now | more, pass_on=["T"], profile=profile) as guarded:
+            assert guarded.open().status()["environment"]["LANG"] == "C.UTF-8"
+    code, errors = refused(start(home, given=now | {"PROXY_FOR_ALL": "evil"}, pass_on=["T"], profile=profile))
+    assert code == 77
+    assert "PROXY_FOR_ALL was another" in errors
 
 
 # A binding's text
