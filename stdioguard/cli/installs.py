@@ -7,10 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +16,9 @@ from stdioguard.cli.client import plain
 from stdioguard.cli.profile import FORMAT
 from stdioguard.identity.clients import ClientError
 from stdioguard.identity.secrets import SecretError
-from stdioguard.installs import find, naming, shim, status, wrapped
+from stdioguard.installs import find, naming, shim, status
 from stdioguard.installs import unwrap as unwrapping
 from stdioguard.installs import wrap as wrapping
-from stdioguard.installs.entries import Entry
 from stdioguard.installs.files import FileProblem
 from stdioguard.installs.formats.document import FormatError
 from stdioguard.installs.journal import JournalError
@@ -30,19 +27,24 @@ from stdioguard.policy import load
 from stdioguard.policy.errors import ProfileError
 from stdioguard.sandbox.clients import CLIENT_CONFIGS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from stdioguard.installs.entries import Entry
+
 NOT_ALL = 1
 """Exit code where some of the chosen entries could not be changed."""
 
-Command = Callable[..., None]
 
-
-def _choice(command: Command) -> Command:
+def _choice(command: Callable[..., None]) -> Callable[..., None]:
     """Add what `wrap` and `unwrap` have in common."""
     for option in (
         FORMAT,
         click.option("--dry-run", is_flag=True, help="Change nothing; print what would change."),
         click.option("--yes", "-y", is_flag=True, help="Do not ask."),
-        click.option("--projects", "folders", multiple=True, metavar="DIR", help="Also files of projects below DIR; may be repeated."),
+        click.option(
+            "--projects", "folders", multiple=True, metavar="DIR", help="Also files of projects below DIR; may be repeated."
+        ),
         click.option("--all", "everything", is_flag=True, help="Every server of every client."),
         click.option("--server", "servers", multiple=True, metavar="NAME", help="Only the entry NAME; may be repeated."),
         click.option("--client", "more", multiple=True, metavar="CLIENT", help="The same as CLIENT; may be repeated."),
@@ -133,15 +135,17 @@ class _Choice:
         """Show what would be done, ask, and do it; or only the part that was asked for."""
         asks = not self.yes and not self.dry_run and sys.stdin.isatty() and self.format == "text"
         if not self.is_named and not self.dry_run and not asks and not self.yes:
-            raise click.UsageError(f"nothing was chosen: name a client, --server NAME or --all (or --dry-run to see what {verb} would do)")
+            raise click.UsageError(
+                f"nothing was chosen: name a client, --server NAME or --all (or --dry-run to see what {verb} would do)"
+            )
         if asks or self.dry_run:
             self._each(act, dry=True)
             if self.servers - {row.name for row in self.rows}:
                 self._unknown()
-            if self.dry_run or not any(row.outcome == done or row.outcome == unwrapping.UNWRAPPED for row in self.rows):
+            if self.dry_run or not any(row.outcome in {done, unwrapping.UNWRAPPED} for row in self.rows):
                 self._finish(verb)
             self._table()
-            count = sum(row.outcome in (done, unwrapping.UNWRAPPED) for row in self.rows)
+            count = sum(row.outcome in {done, unwrapping.UNWRAPPED} for row in self.rows)
             click.confirm(f"{verb} {count} server{'s' * (count != 1)}?", abort=True)
             self.rows, self.diffs, self.errors = [], [], []
         self._each(act, dry=False)

@@ -75,8 +75,10 @@ def read(path: str | os.PathLike[str], *, limit: int = MAX_SIZE) -> Snapshot:
         return _read(name, limit)
 
 
-def replace(snapshot: Snapshot, data: bytes, *, backup: bool = True) -> str | None:
+def replace(snapshot: Snapshot, data: bytes, *, backup: bool | bytes = True) -> str | None:
     """Put `data` in the place of what was read, and return the path of the backup of what was there (None without one).
+
+    A `backup` of bytes is kept in the place of what was there, which may hold secrets.
 
     Links stay links: the file they lead to is replaced. Raises Changed where the file is no longer what was read, and FileProblem where it
     can't be replaced; it is as it was then, and nothing is left beside it.
@@ -89,7 +91,7 @@ def replace(snapshot: Snapshot, data: bytes, *, backup: bool = True) -> str | No
         with _acting_as(handler):
             fresh = _unchanged(snapshot)
             _check_ours(fresh, handler)
-        saved = _save(fresh) if backup else None
+        saved = _save(fresh, backup if isinstance(backup, bytes) else fresh.data) if backup is not False else None
         try:
             with _acting_as(handler):
                 _write(fresh, data)
@@ -342,8 +344,8 @@ def backups() -> str:
     return os.path.join(places.directory("state"), "backups")
 
 
-def _save(file: Snapshot) -> str:
-    """Keep a copy of the file for this user only, and return its path."""
+def _save(file: Snapshot, data: bytes) -> str:
+    """Keep `data` as the backup of a file, for this user only, and return its path."""
     mark = f"-{hashlib.sha256(os.fsencode(file.real)).hexdigest()[:8]}-{os.path.basename(file.real)[:150]}"
     now = time.time()
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
@@ -355,7 +357,7 @@ def _save(file: Snapshot) -> str:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         made = True
         with open(descriptor, "wb") as copy:
-            copy.write(file.data)
+            copy.write(data)
             copy.flush()
             os.fsync(descriptor)
         for old in sorted(name for name in os.listdir(folder) if name.endswith(mark))[:-KEPT_BACKUPS]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from stdioguard.identity import clients
 from stdioguard.policy import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = 1
 
@@ -128,7 +131,9 @@ def _read(path: str) -> Journal:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o177 or status.st_mode & 0o170000 != 0o100000):
+            if hasattr(os, "geteuid") and (
+                status.st_uid != os.geteuid() or status.st_mode & 0o177 or status.st_mode & 0o170000 != 0o100000
+            ):
                 raise JournalError(f"{path} is not a file that only you can read; remove it")
             journal: Journal = msgspec.json.decode(file.read(), type=Journal)
     except FileNotFoundError:
@@ -138,4 +143,3 @@ def _read(path: str) -> Journal:
     if journal.version != VERSION:
         raise JournalError(f"{path} is of another version of stdioguard")
     return journal
-

@@ -1,7 +1,7 @@
 """The clients that `wrap` registers: each proves itself with a token file, for the servers that it starts and no others.
 
-What a person has registered or narrowed stays as it is: a name that is taken gets a neighbour, and scopes are added only for what is wrapped
-anew.
+What a person has registered or narrowed stays as it is: a name that is taken gets a neighbour, and scopes are added only for what is
+wrapped anew.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from stdioguard.identity import clients, register
 from stdioguard.identity.clients import ClientError
 from stdioguard.installs import journal
 from stdioguard.policy import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 FOR_NOTHING = "wrapped"
 """The scope of a client whose profiles name none: a client without any would not be one."""

@@ -53,14 +53,14 @@ def _script() -> str:
     """Return the script for POSIX shells. `-I`: neither a variable that a client sets nor its folder decides what is imported."""
     lines = ["#!/bin/sh", f"# Starts stdioguard {__version__} for the entries of MCP clients that `stdioguard wrap` has changed."]
     for words in _ways():
-        lines.append(f"[ -x {shlex.quote(words[0])} ] && exec {shlex.join(words)} \"$@\"")
+        lines.append(f'[ -x {shlex.quote(words[0])} ] && exec {shlex.join(words)} "$@"')
     lines += [f"echo {shlex.quote(_GONE)} >&2", "exit 77", ""]
     return "\n".join(lines)
 
 
 def _batch() -> str:
     quoted = " ".join(f'"{word}"' for word in [sys.executable, "-I", "-m", "stdioguard"])
-    return f"@echo off\r\nif not exist \"{sys.executable}\" (echo {_GONE} 1>&2 & exit /b 77)\r\n{quoted} %*\r\n"
+    return f'@echo off\r\nif not exist "{sys.executable}" (echo {_GONE} 1>&2 & exit /b 77)\r\n{quoted} %*\r\n'
 
 
 def _ways() -> list[list[str]]:

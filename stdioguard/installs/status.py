@@ -5,14 +5,18 @@ from __future__ import annotations
 import calendar
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stdioguard.installs import commands, find, journal, shim, wrapped
-from stdioguard.installs.entries import Entry
-from stdioguard.installs.formats.document import Document
 from stdioguard.policy import load, places
 from stdioguard.policy.errors import ProfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stdioguard.installs.entries import Entry
+    from stdioguard.installs.formats.document import Document
 
 GUARDED, UNGUARDED, REMOTE, BROKEN, DROPPED = "guarded", "unguarded", "remote", "broken", "dropped"
 
@@ -58,7 +62,16 @@ def of(found: Iterable[find.Found]) -> list[Row]:
             if tuple(record.path) not in there:
                 why = "it was wrapped and is not there any more: stdioguard unwrap forgets it"
                 rows.append(
-                    Row(record.client, place.path, place.level, record.name, DROPPED, record.server, record.profile, findings=[why])
+                    Row(
+                        record.client,
+                        place.path,
+                        place.level,
+                        record.name,
+                        DROPPED,
+                        record.server,
+                        record.profile,
+                        findings=[why],
+                    )
                 )
     return rows
 

@@ -7,15 +7,20 @@ what is stdioguard's own is taken out: the entry starts what follows `--`, and v
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stdioguard.identity import secrets
 from stdioguard.installs import dialects, files, find, journal, registration, wrapped
-from stdioguard.installs.entries import Entry
 from stdioguard.installs.formats.document import REMOVE, Change, Document, FormatError
-from stdioguard.installs.journal import Journal
 from stdioguard.installs.wrap import ATTEMPTS, FAILED, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stdioguard.installs.entries import Entry
+    from stdioguard.installs.journal import Entry as Wrapping
+    from stdioguard.installs.journal import Journal
 
 UNWRAPPED, RESTORED, GONE = "unwrapped", "restored", "gone"
 
@@ -28,7 +33,7 @@ class Plan:
     rows: list[Row]
     after: Document | None = None
     journal: Journal | None = None
-    ended: list[journal.Entry] = field(default_factory=list)
+    ended: list[Wrapping] = field(default_factory=list)
     """Entries that are wrapped no more."""
 
 
@@ -83,7 +88,7 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], *, keep_secret
 
 
 def _unwrapped(
-    document: Document, entry: Entry, said: wrapped.Wrapped, record: journal.Entry | None, *, keep_secrets: bool
+    document: Document, entry: Entry, said: wrapped.Wrapped, record: Wrapping | None, *, keep_secrets: bool
 ) -> tuple[Document, str]:
     edits = record.edits if record is not None else []
     is_as_left = bool(edits) and all(document.raw(tuple(edit.path)) == edit.after for edit in edits)

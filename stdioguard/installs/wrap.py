@@ -10,18 +10,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stdioguard.identity import secrets
 from stdioguard.installs import commands, dialects, files, find, journal, naming, plaintext, registration, wrapped
-from stdioguard.installs.entries import Entry
 from stdioguard.installs.formats.document import Change, Document, FormatError
-from stdioguard.installs.journal import Journal
 from stdioguard.launch import references
 from stdioguard.policy import load
 from stdioguard.wire import strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stdioguard.installs.entries import Entry
+    from stdioguard.installs.journal import Journal
 
 ATTEMPTS = 3
 """How often a plan is made anew where another program writes to the file meanwhile."""
@@ -80,6 +83,13 @@ class Plan:
     granted: dict[str, dict[str, str]] = field(default_factory=dict)
     """Profiles by server by the name under which a client is registered."""
 
+    def without_secrets(self) -> bytes:
+        """Return the file as it was, but for the secrets that have moved: what is kept of it is not to hold them."""
+        document = self.listing.document
+        if document is None or not self.secrets:
+            return self.listing.snapshot.data if self.listing.snapshot is not None else b""
+        return (b"\xef\xbb\xbf" if document.bom else b"") + self.masked()[0].encode()
+
     def masked(self) -> tuple[str, str]:
         """Return the texts before and after, with no secret in either, for people to compare."""
         before = self.listing.document.text if self.listing.document is not None else ""
@@ -90,7 +100,7 @@ class Plan:
         return before, after
 
 
-class _Problem(Exception):
+class _Problem(Exception):  # noqa: N818 - it is the entry's
     """Why one entry cannot be wrapped, in one line for people."""
 
 
@@ -158,13 +168,15 @@ def _wrap_one(
     if options.register:
         new.client = registration.name_for(naming.client_name(entry.client))
         new.token_file = registration.token_file(new.client)
-    record = journal.Entry(list(entry.path), entry.name, entry.client, name, profile, new.client, started.identity, time.time())
-    moves = _Moves(name)
+    record = journal.Entry(
+        list(entry.path), entry.name, entry.client, name, profile, new.client, started.identity, created=time.time()
+    )
+    moves = _Moves(name, dialects.dialect(plan.listing.found.client, plan.listing.found.key).literal)
     if not options.keep_secrets:
         document = moves.out_of(entry, new, document, record)
     document = _rewritten(document, entry, new.words(options.program), record, moves)
     if moves.secrets:
-        moves.bind(entry, new, dialects.dialect(plan.listing.found.client, plan.listing.found.key).literal)
+        moves.bind(entry, new)
     _check(plan, document, entry, new.words(options.program))
     taken[name] = started.identity
     book.entries = [*(other for other in book.entries if other.path != record.path), record]
@@ -198,7 +210,9 @@ def _renew(
     return document
 
 
-def _rewritten(document: Document, entry: Entry, words: list[str], record: journal.Entry, moves: _Moves | None = None) -> Document:
+def _rewritten(
+    document: Document, entry: Entry, words: list[str], record: journal.Entry, moves: _Moves | None = None
+) -> Document:
     """Let an entry start `words`, and note the texts before and after each change."""
     changes = dialects.dialect(entry.client).rewrite(entry, words)
     after = document.edited(changes)
@@ -214,30 +228,41 @@ def _rewritten(document: Document, entry: Entry, words: list[str], record: journ
 class _Moves:
     """The literal secrets of one entry, on their way to where secrets are kept."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, is_literal: Callable[[str], bool]) -> None:
         self.secrets: list[_Kept] = []
         self._server = server
+        self._is_literal = is_literal
         self._given: dict[str, str] = {}
 
     def out_of(self, entry: Entry, new: wrapped.Wrapped, document: Document, record: journal.Entry) -> Document:
         """Put references in the place of secrets: of variables in the document, of arguments in the new command line."""
         self._given = dict(entry.env)
+        seen = set()
         for found in plaintext.secrets_in(entry):
             where = found.path[-1]
-            if found.kind == "argument" and isinstance(where, int):
-                value, _ = plaintext.moved(entry.argv[where], found.span, "x")
-                new.command[where] = plaintext.moved(entry.argv[where], found.span, self._keep(_label(entry, where), value))[1]
-            elif found.kind == "env" and isinstance(where, str) and entry.fields.env_path is not None:
-                document = self._variable(entry, where, found, document, record)
+            if found.path in seen or found.kind not in ("argument", "env"):
+                continue
+            seen.add(found.path)
+            text = entry.argv[where] if isinstance(where, int) else entry.env[where]
+            if not self._is_literal(text):
+                continue  # the client fills in a part of it
+            value, _ = plaintext.moved(found, text, "x")
+            name = self._keep(where if isinstance(where, str) else _label(entry, where), value)
+            _, reference = plaintext.moved(found, text, name)
+            if isinstance(where, int):
+                new.command[where] = reference
+            else:
+                self._given[where] = reference
+                document = self._variable(entry, where, value, reference, document, record)
         return document
 
-    def _variable(self, entry: Entry, name: str, found: plaintext.Found, document: Document, record: journal.Entry) -> Document:
+    def _variable(
+        self, entry: Entry, name: str, value: str, reference: str, document: Document, record: journal.Entry
+    ) -> Document:
         path = (*(entry.fields.env_path or ()), name)
-        value, _ = plaintext.moved(entry.env[name], (0, len(entry.env[name])), "x")
-        self._given[name] = f"{secrets.PREFIX}{self._keep(name, value)}"
         text = document.raw(path) or ""
-        after = document.edited([Change(path, value=self._given[name])])
-        edit = journal.Edit(list(path), after.raw(path) or "", None, secrets.reference(self._given[name]) or "")
+        after = document.edited([Change(path, value=reference)])
+        edit = journal.Edit(list(path), after.raw(path) or "", None, secrets.reference(reference) or "")
         if after.edited([Change(path, value=value)]).raw(path) != text:
             edit.secret, edit.verbatim = self.keep_text(text), True  # written in another way than we would
         record.edits.append(edit)
@@ -251,7 +276,7 @@ class _Moves:
         """Keep a text of the file as it is, since a secret is in it. Return the name that it is kept under."""
         return self._keep("text", text)
 
-    def bind(self, entry: Entry, new: wrapped.Wrapped, is_literal: Callable[[str], bool]) -> None:
+    def bind(self, entry: Entry, new: wrapped.Wrapped) -> None:
         """Say which launch may have them: this server's, with this command and these variables."""
         try:
             bound = references.binding(
@@ -262,7 +287,7 @@ class _Moves:
                 cwd=entry.cwd or entry.project or None,
                 own=os.environ,
                 passed=load.load(new.profile).sandbox["environment"],
-                is_literal=is_literal,
+                is_literal=self._is_literal,
             )
         except references.BindingError as error:
             raise _Problem(f"{error}; or leave its secrets where they are with --keep-secrets") from None
@@ -310,5 +335,5 @@ def _carry_out(plan: Plan) -> None:
         before = journal.of(plan.listing.found.path)
         plan.journal.write()
         undo.callback(before.write)
-        files.replace(plan.listing.snapshot, plan.after.data())
+        files.replace(plan.listing.snapshot, plan.after.data(), backup=plan.without_secrets())
         undo.pop_all()

@@ -6,8 +6,11 @@ Everything that undoing needs is in it: what follows the first `--` is the entry
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _OPTIONS = {"--server": "server", "--profile": "profile", "--client": "client", "--token-file": "token_file"}
 

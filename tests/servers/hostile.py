@@ -1,11 +1,11 @@
 """A server for attacks on consent: plain JSON lines, either era. It lies about its tools, changes them, looks around, and asks people things.
 
-    echo ARGUMENTS     returns them
-    die                ends at once
-    flip               changes what `echo` is said to be, from now on
-    look PATH          what is at a path, as far as it can be seen: names in a folder, or a file's text
-    write PATH TEXT    whether that could be written
-    ask QUESTION       asks the client's user (parameters of `elicitation/create`) and returns the answer
+echo ARGUMENTS     returns them
+die                ends at once
+flip               changes what `echo` is said to be, from now on
+look PATH          what is at a path, as far as it can be seen: names in a folder, or a file's text
+write PATH TEXT    whether that could be written
+ask QUESTION       asks the client's user (parameters of `elicitation/create`) and returns the answer
 """
 
 from __future__ import annotations

@@ -73,7 +73,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.call({"a": 1})))
 
 
-@attack("the approved call, its keys in another order, is taken for another", must="one approval is for one of both", twin="it is the same call")
+@attack(
+    "the approved call, its keys in another order, is taken for another",
+    must="one approval is for one of both",
+    twin="it is the same call",
+)
 def _(stage: Stage) -> None:
     talk = stage.open()
     stage.refused(talk.answer(talk.call({"a": 1, "b": {"c": 2, "d": 3}})))
@@ -82,7 +86,11 @@ def _(stage: Stage) -> None:
     stage.refused(talk.answer(talk.call({"a": 1, "b": {"c": 2, "d": 3}})))
 
 
-@attack("a call that waits is made again with other arguments", must="each is a question of its own", twin="the one that was meant runs")
+@attack(
+    "a call that waits is made again with other arguments",
+    must="each is a question of its own",
+    twin="the one that was meant runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     meant, other = talk.call({"path": "/tmp/a"}), talk.call({"path": "/etc/passwd"})
@@ -92,7 +100,12 @@ def _(stage: Stage) -> None:
     stage.held(talk, other)
 
 
-@attack("the state of an approved round is brought with other arguments", must="is refused", twin="it fits its own call", eras=(MODERN,))
+@attack(
+    "the state of an approved round is brought with other arguments",
+    must="is refused",
+    twin="it fits its own call",
+    eras=(MODERN,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     for given in ({"a": 1.0}, {"a": 1, "b": 1}, {}, None):

@@ -42,7 +42,9 @@ for _name, _answer in ANSWERS.items():
     _enter(_name, _answer)
 
 
-@attack("the client answers twice, first no, then yes", must="the first answer counts", twin="a first yes counts", eras=(HANDSHAKE,))
+@attack(
+    "the client answers twice, first no, then yes", must="the first answer counts", twin="a first yes counts", eras=(HANDSHAKE,)
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     call = talk.call(A)
@@ -59,7 +61,12 @@ def _(stage: Stage) -> None:
     stage.silent(talk)
 
 
-@attack("the client answers a question that is another's, or none", must="every call waits on", twin="each is decided by its own answer", eras=(HANDSHAKE,))
+@attack(
+    "the client answers a question that is another's, or none",
+    must="every call waits on",
+    twin="each is decided by its own answer",
+    eras=(HANDSHAKE,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     first, second = talk.call(A), talk.call({"a": 2})
@@ -74,7 +81,12 @@ def _(stage: Stage) -> None:
     stage.refused(talk.answer(first))
 
 
-@attack("the client answers before it was asked, by guessing the id", must="it is asked all the same", twin="the answer to the question counts", eras=(HANDSHAKE,))
+@attack(
+    "the client answers before it was asked, by guessing the id",
+    must="it is asked all the same",
+    twin="the answer to the question counts",
+    eras=(HANDSHAKE,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     call = talk.call(A)
@@ -88,7 +100,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("the client answers a question that was put to a terminal", must="the call waits on", twin="the person at the terminal decides")
+@attack(
+    "the client answers a question that was put to a terminal",
+    must="the call waits on",
+    twin="the person at the terminal decides",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True, asks=True, rest='[consent]\nchannels = ["terminal", "client"]\n')
     call, question = talk.call(A), waiting(A)
@@ -111,7 +127,12 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.reply(talk.asked(call), YES)))
 
 
-@attack("the client answers with what cannot be read", must="is a no", twin="the answer that was asked for is a yes", eras=(HANDSHAKE,))
+@attack(
+    "the client answers with what cannot be read",
+    must="is a no",
+    twin="the answer that was asked for is a yes",
+    eras=(HANDSHAKE,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     call = talk.call(A)
@@ -123,7 +144,12 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.reply(talk.asked(call), YES)))
 
 
-@attack("the client answers as the other era does, by a call with the answer", must="is no answer", twin="its own era's answer counts", eras=(HANDSHAKE,))
+@attack(
+    "the client answers as the other era does, by a call with the answer",
+    must="is no answer",
+    twin="its own era's answer counts",
+    eras=(HANDSHAKE,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     call = talk.call(A)
@@ -135,7 +161,12 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("the client answers as the other era does, by a response", must="is no answer", twin="its own era's answer counts", eras=(MODERN,))
+@attack(
+    "the client answers as the other era does, by a response",
+    must="is no answer",
+    twin="its own era's answer counts",
+    eras=(MODERN,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     asked = talk.asked(talk.call(A))
@@ -145,7 +176,12 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.reply(asked, YES, A)))
 
 
-@attack("a yes comes with the first call, unasked", must="the call is asked about", twin="the answer to the question counts", eras=(MODERN,))
+@attack(
+    "a yes comes with the first call, unasked",
+    must="the call is asked about",
+    twin="the answer to the question counts",
+    eras=(MODERN,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     for key in ("stdioguard.confirm", "STDIOGUARD.confirm", "stdioguard.confirm2", "confirm"):
@@ -154,7 +190,12 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.reply(asked, YES, A)))
 
 
-@attack("a state is brought without an answer, or with one under another key", must="is a no", twin="with the answer it runs", eras=(MODERN,))
+@attack(
+    "a state is brought without an answer, or with one under another key",
+    must="is a no",
+    twin="with the answer it runs",
+    eras=(MODERN,),
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     stage.refused(talk.answer(talk.call(A, requestState=talk.asked(talk.call(A)).state)))
@@ -171,13 +212,25 @@ def _(stage: Stage) -> None:
     state = asked.state or ""
     last = "B" if state[-6] == "A" else "A"
     first = "B" if state[4] == "A" else "A"
-    for other in (state[:-6] + last + state[-5:], state[:4] + first + state[5:], state + "AAAA", state[:-8], state.lower(), "sg1.", ""):
+    for other in (
+        state[:-6] + last + state[-5:],
+        state[:4] + first + state[5:],
+        state + "AAAA",
+        state[:-8],
+        state.lower(),
+        "sg1.",
+        "",
+    ):
         answer = talk.call(A, requestState=other, inputResponses={"stdioguard.confirm": YES})
         stage.refused(talk.answer(answer))
     stage.runs(talk.answer(talk.reply(asked, YES, A)))
 
 
-@attack("a client that has not declared that it can ask answers all the same", must="nothing runs", twin="the person at a terminal decides")
+@attack(
+    "a client that has not declared that it can ask answers all the same",
+    must="nothing runs",
+    twin="the person at a terminal decides",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     call, question = talk.call(A), waiting(A)

@@ -25,7 +25,9 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("a decision is copied to the same call in a session beside it", must="that one waits", twin="each runs by its own decision")
+@attack(
+    "a decision is copied to the same call in a session beside it", must="that one waits", twin="each runs by its own decision"
+)
 def _(stage: Stage) -> None:
     one, two = stage.open(watched=True), stage.open()
     call = one.call(A)
@@ -41,7 +43,11 @@ def _(stage: Stage) -> None:
     stage.runs(two.answer(other))
 
 
-@attack("an approval that was not used is used after the guard was started anew", must="is asked about anew", twin="approved in this session it runs")
+@attack(
+    "an approval that was not used is used after the guard was started anew",
+    must="is asked about anew",
+    twin="approved in this session it runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open()
     stage.refused(talk.answer(talk.call(A)))
@@ -56,7 +62,9 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.call(A)))
 
 
-@attack("a guard is killed, and what it asked is approved afterwards", must="its question is gone", twin="a new session asks and runs")
+@attack(
+    "a guard is killed, and what it asked is approved afterwards", must="its question is gone", twin="a new session asks and runs"
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     talk.call(A)
@@ -87,7 +95,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("a call is approved after its time is over", must="it never runs, and the approval is for one call like it", twin="that one runs")
+@attack(
+    "a call is approved after its time is over",
+    must="it never runs, and the approval is for one call like it",
+    twin="that one runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True, hurry=2.0)
     call, question = talk.call(A), waiting(A)
@@ -100,7 +112,9 @@ def _(stage: Stage) -> None:
     stage.held(talk, call)
 
 
-@attack("a call is approved after the time to approve it for later is over too", must="is asked about anew", twin="in time it runs")
+@attack(
+    "a call is approved after the time to approve it for later is over too", must="is asked about anew", twin="in time it runs"
+)
 def _(stage: Stage) -> None:
     talk = stage.open(hurry=2.0)
     stage.refused(talk.answer(talk.call(A)))
@@ -123,7 +137,9 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.call(A)))
 
 
-@attack("a call is approved after the client has cancelled it", must="it never runs", twin="made again it is asked about and runs")
+@attack(
+    "a call is approved after the client has cancelled it", must="it never runs", twin="made again it is asked about and runs"
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     call, question = talk.call(A), waiting(A)
@@ -139,7 +155,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("the first of two equal calls is cancelled, and the question about both approved", must="neither runs", twin="a third is asked about and runs")
+@attack(
+    "the first of two equal calls is cancelled, and the question about both approved",
+    must="neither runs",
+    twin="a third is asked about and runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     first, second = talk.call(A), talk.call(A)
@@ -182,7 +202,11 @@ def _(stage: Stage) -> None:
         stage.refused(talk.answer(call))
 
 
-@attack("two channels say yes and no at the same moment", must="one of them is told that it came second", twin="what the first said is done")
+@attack(
+    "two channels say yes and no at the same moment",
+    must="one of them is told that it came second",
+    twin="what the first said is done",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     for number in range(4):
@@ -224,7 +248,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("the server changes a tool between a question at a terminal and the yes", must="it does not run", twin="the tool as it is now is asked about and runs")
+@attack(
+    "the server changes a tool between a question at a terminal and the yes",
+    must="it does not run",
+    twin="the tool as it is now is asked about and runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     call, question = talk.call(A), waiting(A)
@@ -237,7 +265,9 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("the server changes a tool that was approved for the next call", must="is asked about anew", twin="the tool as it is now runs")
+@attack(
+    "the server changes a tool that was approved for the next call", must="is asked about anew", twin="the tool as it is now runs"
+)
 def _(stage: Stage) -> None:
     talk = stage.open()
     stage.refused(talk.answer(talk.call(A)))
@@ -249,7 +279,11 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(talk.call(A)))
 
 
-@attack("the server changes a tool while the client asks about it", must="it does not run", twin="the tool as it is now is asked about and runs")
+@attack(
+    "the server changes a tool while the client asks about it",
+    must="it does not run",
+    twin="the tool as it is now is asked about and runs",
+)
 def _(stage: Stage) -> None:
     talk = stage.open(asks=True)
     asked = talk.asked(talk.call(A))

@@ -125,7 +125,9 @@ def _(stage: Stage) -> None:
     stage.runs(other.answer(call))
 
 
-@attack("the key on the disk is replaced while a session runs", must="what it signs does not count", twin="what the person signs does")
+@attack(
+    "the key on the disk is replaced while a session runs", must="what it signs does not count", twin="what the person signs does"
+)
 def _(stage: Stage) -> None:
     setting = set_passphrase(stage)
     talk = stage.open(watched=True, risk="high")
@@ -167,7 +169,11 @@ if os.geteuid() == 0:
     _no_key("by another user", lambda path: os.chown(path, 65534, 65534))
 
 
-@attack("the risk of a question is lowered in the queue", must="a yes without a signature does not count", twin="a signed one to what is asked does")
+@attack(
+    "the risk of a question is lowered in the queue",
+    must="a yes without a signature does not count",
+    twin="a signed one to what is asked does",
+)
 def _(stage: Stage) -> None:
     setting = set_passphrase(stage)
     talk = stage.open(watched=True, risk="high")
@@ -181,7 +187,9 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
-@attack("a no to high risk, which needs no signature, is turned into a yes", must="the call waits on", twin="the no itself counts")
+@attack(
+    "a no to high risk, which needs no signature, is turned into a yes", must="the call waits on", twin="the no itself counts"
+)
 def _(stage: Stage) -> None:
     set_passphrase(stage)
     talk = stage.open(watched=True, risk="high")

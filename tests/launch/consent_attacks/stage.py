@@ -228,7 +228,6 @@ class Stage:
         self.twins += 1
         assert is_so, otherwise
 
-
     def silent(self, talk: Talk) -> None:
         """Nothing at all comes from the guard."""
         self.attacks += 1
