@@ -87,8 +87,10 @@ def _meets(constraint: dict[str, Any], value: Any) -> bool:
     if constraint.keys() != {"inside"} or type(value) is not str or type(constraint["inside"]) is not str:
         return False
     folder = constraint["inside"]
-    # As the argument gate judges it: what the server could expand or decode is inside nothing.
-    return os.path.isabs(folder) and arguments.is_inside(value, [os.path.realpath(folder)], os.path.realpath)
+    # As the argument gate judges it, and more strictly, since nobody looks: what a server could take for something else (a variable, an
+    # escape, a path from where it happens to be) is inside nothing. Then a person is asked.
+    plain = os.path.isabs(value) and "$" not in value and "%" not in value
+    return plain and os.path.isabs(folder) and arguments.is_inside(value, [os.path.realpath(folder)], os.path.realpath)
 
 
 def make(question: Question, decision: dict[str, Any]) -> Grant | None:

@@ -142,13 +142,13 @@ def decide(id: str, digest: str, *, approved: bool, channel: str, **more: Any) -
 
 def decision(id: str) -> dict[str, Any] | None:  # noqa: A002
     """Return what a channel has written on a question, once: the file is gone then, whatever it was."""
-    path = os.path.join(folder(), f"{id}.decision.json")
-    taken = _scratch(path)
     try:
+        path = os.path.join(folder(), f"{id}.decision.json")
+        taken = _scratch(path)
         # What is read is what was taken: between a look at a name and its removal there may be another file under it.
         os.rename(path, taken)
     except OSError:
-        return None  # there is none, or somebody else has taken it
+        return None  # there is none, somebody else has taken it, or others can write in the folder
     members = _read(taken)
     _discard(taken)
     return members

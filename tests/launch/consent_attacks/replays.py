@@ -211,15 +211,10 @@ def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
     for number in range(4):
         call, question = talk.call({"a": number}), waiting({"a": number})
-        start, first = threading.Barrier(4), []
-
-        def decide(approved: bool, channel: str, question: queue.Waiting = question) -> None:
-            start.wait()
-            if queue.decide(question.id, question.members["digest"], approved=approved, channel=channel):
-                first.append(approved)
+        start, first = threading.Barrier(4), list[bool]()
 
         people = [
-            threading.Thread(target=decide, args=(at % 2 == 0, channel))
+            threading.Thread(target=_decide, args=(start, question, at % 2 == 0, channel, first))
             for at, channel in enumerate(("page", "terminal", "page", "terminal"))
         ]
         for person in people:
@@ -234,6 +229,12 @@ def _(stage: Stage) -> None:
             stage.refused(answer)
         stage.check(talk.list() != [])
     stage.fine(len(first) >= 1)
+
+
+def _decide(start: threading.Barrier, question: queue.Waiting, approved: bool, channel: str, first: list[bool]) -> None:
+    start.wait()
+    if queue.decide(question.id, question.members["digest"], approved=approved, channel=channel):
+        first.append(approved)
 
 
 @attack("a yes is written after a no", must="the no counts", twin="the next call is asked about and runs")

@@ -249,9 +249,9 @@ def waiting(arguments: Any = None, *, not_these: tuple[str, ...] = ()) -> queue.
     while time.monotonic() < deadline:
         for question in queue.waiting():
             given = {} if arguments is None else arguments
-            if json.dumps(question.members["arguments"], sort_keys=True) == json.dumps(given, sort_keys=True):
-                if question.id not in not_these:
-                    return question
+            same = json.dumps(question.members["arguments"], sort_keys=True) == json.dumps(given, sort_keys=True)
+            if same and question.id not in not_these:
+                return question
         time.sleep(0.02)
     raise AssertionError(f"nobody is asked about {arguments}: {[question.members for question in queue.waiting()]}")
 
