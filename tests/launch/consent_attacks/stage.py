@@ -35,9 +35,9 @@ echo = {{ action = "confirm", risk = "{risk}"{more} }}
 """
 HURRIED = """
 import sys
-from stdioguard.guard import seal, session
+from stdioguard.guard import holding, seal
 from stdioguard.guard.gates import consent
-session.PATIENCE = session.PATIENCE_WITH_PROGRESS = {0}
+holding.PATIENCE = holding.PATIENCE_WITH_PROGRESS = {0}
 seal.LIFETIME = consent.PARKED = {0}
 from stdioguard.__main__ import main
 sys.exit(main())
