@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 _OF_CLIENTS = ("elicitation", "sampling", "roots", "tasks")
 _OF_SERVERS = ("tools", "resources", "prompts", "completions", "logging", "tasks")
 _COMPLETED = {"ref/prompt": "prompts", "ref/resource": "resources"}
+_OF_THE_GUARD = ("stdioguard", "allowthistoolcallonce")
+"""What only the guard's own questions say, letters and digits alone."""
+_DECISIONS = frozenset({"allowonce", "deny"})
+_SECRETS = (
+    "password", "passphrase", "passcode", "apikey", "accesskey", "secretkey", "privatekey", "clientsecret", "accesstoken", "apitoken",
+    "authtoken", "refreshtoken", "bearertoken", "credential", "seedphrase", "recoveryphrase", "recoverycode", "mnemonic", "creditcard",
+    "cardnumber", "securitycode", "verificationcode", "onetimecode", "pincode", "socialsecurity",
+)  # fmt: skip
+"""What a form may not ask for (2025-11-25, client/elicitation: "Servers MUST NOT use form mode elicitation to request sensitive
+information"), letters and digits alone."""
 _CLIENT_INFO = frozenset({"name", "version", "title", "description", "websiteUrl", "icons"})
 
 
@@ -104,25 +114,53 @@ def undeclared(method: str, params: dict[str, Any], declared: dict[str, Any]) ->
 
 
 def restrained(method: str, params: dict[str, Any]) -> Refuse | None:
-    """Refuse questions that reach beyond this server: other servers' context, or the guard's own voice."""
+    """Refuse questions that reach beyond this server: other servers' context, the guard's own voice, a person's secrets."""
     if method == "sampling/createMessage" and params.get("includeContext") not in (None, "none", "thisServer"):
         return Refuse(REFUSED, "sampling.includeContext", "a server may not ask for the context of other servers")
     if method == "elicitation/create" and _speaks_as_guard(params):
         return Refuse(REFUSED, "elicitation.imitation", "a server's question may not speak in the guard's name")
+    if method == "elicitation/create" and _asks_for_a_secret(params):
+        return Refuse(
+            REFUSED, "elicitation.secret", "a form may not ask for a password, key or the like; a server has URL mode for that"
+        )
     return None
 
 
 def _speaks_as_guard(value: Any) -> bool:
     if isinstance(value, str):
-        import unicodedata  # noqa: PLC0415 - for elicitations only
-
-        # Without marks first: normalising a long run of them takes quadratic time.
-        bare = "".join(char for char in value if not unicodedata.combining(char))
-        folded = unicodedata.normalize("NFKC", bare).casefold()
-        return "stdioguard" in "".join(char for char in folded if char.isalnum())
+        letters = _letters(value)
+        return any(words in letters for words in _OF_THE_GUARD)
     if isinstance(value, dict):
         return any(_speaks_as_guard(key) or _speaks_as_guard(member) for key, member in value.items() if key != "_meta")
-    return isinstance(value, list) and any(_speaks_as_guard(member) for member in value)
+    if not isinstance(value, list):
+        return False
+    choices = {_letters(member) for member in value if isinstance(member, str)}
+    return choices == _DECISIONS or any(_speaks_as_guard(member) for member in value)
+
+
+def _asks_for_a_secret(params: dict[str, Any]) -> bool:
+    """Tell whether a form has a field to type in, and its message or that field speaks of a secret."""
+    schema = params.get("requestedSchema")
+    fields = schema.get("properties") if type(schema) is dict else None
+    if params.get("mode", "form") != "form" or type(fields) is not dict:
+        return False
+    said = ""
+    for key, field in fields.items():
+        about = field if type(field) is dict else {}
+        if about.get("type") != "boolean" and not about.keys() & {"enum", "oneOf", "const"}:
+            said += "".join(f" {text}" for text in (key, *about.values()) if isinstance(text, str))
+    letters = _letters(f"{params.get('message')} {said}") if said else ""
+    return any(words in letters for words in _SECRETS)
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a text alone, in one case and one form."""
+    import unicodedata  # noqa: PLC0415 - for elicitations only
+
+    # Without marks first: normalising a long run of them takes quadratic time.
+    bare = "".join(char for char in text if not unicodedata.combining(char))
+    folded = unicodedata.normalize("NFKC", bare).casefold()
+    return "".join(char for char in folded if char.isalnum())
 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:
