@@ -77,10 +77,10 @@ class Desk:
         from stdioguard.approval import grants  # noqa: PLC0415 - where a person is asked
 
         now = time.time()
-        for grant in (*self._grants, *grants.listed()):
-            if grant.covers(question, now):
-                return Decision(approved=grant.approved, channel=grant.channel, grant=grant.id)
-        return None
+        covering = [grant for grant in (*self._grants, *grants.listed()) if grant.covers(question, now)]
+        # What a person has denied stays so, however much was granted beside it.
+        grant = next((grant for grant in covering if not grant.approved), covering[0] if covering else None)
+        return Decision(approved=grant.approved, channel=grant.channel, grant=grant.id) if grant is not None else None
 
     def way(self, question: Question, *, client: bool) -> str | None:
         """Return how this question is asked now."""
@@ -216,13 +216,13 @@ class Desk:
         said = queue.decision(question.id)
         if said is None or said.get("channel") not in queue.CHANNELS:
             return None
-        # While the machine sleeps the call's own clock may stand still; the channels' goes on.
-        if queue.clock() >= self._until.get(question.id, 0.0):
-            return None
         return said if self._counts(question, said) else None
 
     def _counts(self, question: Question, said: dict[str, Any]) -> bool:
-        """Tell whether a decision is for this question, and the person's own."""
+        """Tell whether a decision is for this question, in time, and the person's own."""
+        # While the machine sleeps the call's own clock may stand still; the channels' goes on.
+        if queue.clock() >= self._until.get(question.id, 0.0):
+            return False
         if said.get("id") != question.id or said.get("digest") != question.digest or type(said.get("approved")) is not bool:
             return False
         if said["approved"] and question.risk == HIGH:

@@ -12,7 +12,7 @@ from typing import Any
 
 from stdioguard.approval import grants, queue
 from tests.launch.consent_attacks.signatures import set_passphrase, signed
-from tests.launch.consent_attacks.stage import HANDSHAKE, Json, Stage, Talk, attack, put, waiting, yes
+from tests.launch.consent_attacks.stage import HANDSHAKE, Json, Stage, Talk, attack, no, put, waiting, yes
 
 ANY: Json = {"a": {"any": True}}
 
@@ -189,6 +189,35 @@ def _(stage: Stage) -> None:
     grant(stage, talk, {"a": 1}, ANY)
     stage.refused(talk.answer(talk.call({"a": 2}, task={"ttl": 60000})))
     stage.runs(talk.answer(talk.call({"a": 2})))
+
+
+@attack(
+    "what was denied for always is covered by a wider grant",
+    must="stays denied, whichever came first and for however long",
+    twin="what was not denied runs",
+)
+def _(stage: Stage) -> None:
+    talk = stage.open()
+    stage.refused(talk.answer(talk.call({"a": "/etc/passwd"})))
+    assert no(waiting({"a": "/etc/passwd"}), scope="always", constraints={"a": {"equals": "/etc/passwd"}})
+    grant(stage, talk, {"a": "x"}, ANY)
+    grant(stage, talk, {"b": "x"}, {"b": {"any": True}}, scope="session")
+    stage.runs(talk.answer(talk.call({"a": "y"})))
+    assert "a person has decided so" in stage.refused(talk.answer(talk.call({"a": "/etc/passwd"})))
+    stage.refused(talk.answer(talk.call({"c": 1})))
+    assert yes(waiting({"c": 1}), scope="session", constraints={"c": {"any": True}})
+    stage.runs(talk.answer(talk.call({"c": 2})))
+    plant_denial(talk)
+    stage.refused(talk.answer(talk.call({"c": 2})))
+    stage.runs(talk.answer(talk.call({"c": 3})))
+
+
+def plant_denial(talk: Talk) -> None:
+    """Have the person deny `c = 2` for always after a session's grant has covered it, as by the page's list of what ran."""
+    (denial, *_) = grants.listed()
+    id_ = queue.new_id()
+    members = {**denial.members(), "id": id_, "approved": False, "constraints": {"c": {"equals": 2}}}
+    put(Path(grants.folder()) / f"{id_}.json", members)
 
 
 def _chown(path: Path, _: Json) -> None:
