@@ -224,11 +224,16 @@ class Card {
 
   async decide(body, words) {
     const { id, digest, version, signed } = this.question;
+    const pressed = document.activeElement; // a button that is off meanwhile gets no focus back from a dialog
     const send = (more) => this.cards.request("/api/decide", { id, digest, version, ...body, ...more });
     try {
       this.busy(true);
       if (body.approved && signed) {
-        if (!(await askProof(this.question, words, (passphrase) => send({ passphrase })))) return this.busy(false);
+        if (!(await askProof(this.question, words, (passphrase) => send({ passphrase })))) {
+          this.busy(false);
+          if (this.node.contains(pressed)) pressed.focus();
+          return;
+        }
       } else await send({});
       this.cards.sent.add(id);
       this.sent = words;

@@ -68,6 +68,22 @@ def test_the_help_and_the_sections_are_reached_by_keys(visit):
     assert page.evaluate("document.activeElement.id") == "tab-sessions"
 
 
+def test_who_closes_a_dialog_is_where_they_were(visit):
+    set_passphrase()
+    page, plain, high = visit(), ask(), ask(risk="high")
+    for asked, button, dialog in ((plain, "Always for arguments like these…", "#editor"), (high, "Allow once…", "#proof")):
+        ready(page, asked).get_by_role("button", name=button, exact=True).focus()
+        page.keyboard.press("Enter")
+        page.locator(dialog).wait_for(state="visible")
+        page.keyboard.press("Escape")
+        page.locator(dialog).wait_for(state="hidden")
+        page.wait_for_function("(name) => document.activeElement.textContent === name", arg=button)
+        page.keyboard.press("Enter")  # and a key that follows is not lost
+        page.locator(dialog).wait_for(state="visible")
+        page.keyboard.press("Escape")
+    assert queue.decision(plain["id"]) is queue.decision(high["id"]) is None
+
+
 def test_who_listens_is_told_and_every_control_has_a_name(visit):
     set_passphrase()
     page, members = visit(), ask(risk="high")
