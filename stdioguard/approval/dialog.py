@@ -13,7 +13,6 @@ import unicodedata
 
 from stdioguard.approval import shown
 from stdioguard.guard import display
-from stdioguard.guard.gates import consent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +82,10 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
 
 def text(members: Mapping[str, Any], *, has_passphrase: bool) -> str:
     """Return what a person reads, in lines of at most `WIDTH` columns: the words of every other channel, and who the client is."""
-    title, server, *rest = _prompt(members).split("\n")
+    asked = display.question(
+        members["server"], members["tool"], members["arguments"], risk=members["risk"], is_task=bool(members.get("task"))
+    )
+    title, server, *rest = asked.split("\n")
     lines = [title, server]
     if members.get("client"):
         lines.append(f"client: {display.shortened(members['client'], 80)}")
@@ -156,18 +158,6 @@ def _has_x11(own: Mapping[str, str]) -> bool:
 def _has_wayland(own: Mapping[str, str]) -> bool:
     name = own.get("WAYLAND_DISPLAY", "")
     return bool(name) and os.path.exists(os.path.join(own.get("XDG_RUNTIME_DIR", "/nowhere"), name))
-
-
-def _prompt(members: Mapping[str, Any]) -> str:
-    from types import SimpleNamespace  # noqa: PLC0415 - for questions only
-
-    params = {"name": members["tool"], "arguments": members["arguments"]} | ({"task": {}} if members.get("task") else {})
-    asked: Any = SimpleNamespace(
-        rule=SimpleNamespace(risk=members["risk"]),
-        message=SimpleNamespace(params=params),
-        state=SimpleNamespace(server_name=members["server"]),
-    )
-    return consent.prompt(asked)
 
 
 def _broken(line: str) -> list[str]:

@@ -19,6 +19,7 @@ MAX_VALUE = 400
 MAX_ARGUMENTS = 40
 MAX_SHOWN = 8000
 """Characters of all values together, about: what is asked stays in sight, however much the model says."""
+TITLE = "stdioguard: allow this tool call once?"
 _SHORTEST_VALUE = 100
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,80}\Z")
 
@@ -94,3 +95,19 @@ def arguments(members: dict[str, Any]) -> list[str]:
         digest = shortened_digest(strict_json.canonical(members))
         lines.append(f"  [... and {len(others)} more, all of them sha256 {digest}: {names}]")
     return lines
+
+
+def question(server: str, tool: str, members: dict[str, Any], *, risk: str, is_task: bool) -> str:
+    """Return what a person reads before deciding on a call, in every channel that shows text.
+
+    Everything in it that is not the guard's own is escaped and in its place.
+    """
+    lines = [
+        TITLE,
+        f"server: {name(server)}",
+        f"tool: {name(tool)}" + (" (as a task)" if is_task else ""),
+        f"risk: {risk}",
+        "arguments (chosen by the model):" if members else "arguments: none",
+        *arguments(members),
+    ]
+    return "\n".join(lines)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stdioguard.guard.state import Exchange, Held, State
     from stdioguard.guard.verdicts import Verdict
 
-TITLE = "stdioguard: allow this tool call once?"
+TITLE = display.TITLE
 """The first line of every question of the guard's; no server's question may speak in its name (`capabilities.restrained`)."""
 ALLOW_ONCE = "allow once"
 SCHEMA: dict[str, Any] = {
@@ -196,15 +196,7 @@ def _how(exchange: Exchange, reason: str, asked: asking.Question | None) -> str:
 
 
 def prompt(exchange: Exchange) -> str:
-    """Return what a person reads before deciding. Everything in it that is not the guard's own is escaped and in its place."""
-    rule, params, state = exchange.rule, exchange.message.params, exchange.state
-    arguments = display.arguments(params.get("arguments") or {})
-    lines = [
-        TITLE,
-        f"server: {display.name(state.server_name)}",
-        f"tool: {display.name(params['name'])}" + (" (as a task)" if "task" in params else ""),
-        f"risk: {rule.risk if rule else 'normal'}",
-        "arguments (chosen by the model):" if arguments else "arguments: none",
-        *arguments,
-    ]
-    return "\n".join(lines)
+    """Return what a person reads before deciding."""
+    rule, params = exchange.rule, exchange.message.params
+    risk, is_task = rule.risk if rule else "normal", "task" in params
+    return display.question(exchange.state.server_name, params["name"], params.get("arguments") or {}, risk=risk, is_task=is_task)
