@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import pytest
 
 from stdioguard.approval import desktop, dialog, programs, proof
 from stdioguard.approval.approver import Approver
+from stdioguard.approval.desk import Desk
+from stdioguard.guard.asking import Question
+from stdioguard.guard.gates import rounds
 from tests.approval import PASSPHRASE
 from tests.approval.screens import REAL, Person, Screen, skip_without, skip_without_screen, until
 from tests.approval.test_approver import question, settle
@@ -167,6 +171,78 @@ def test_who_finds_the_window_for_the_passphrase_can_see_the_question_first(aske
     assert first != third
     person.allow(third, PASSPHRASE)
     assert allowed(settle(asked)[0])
+
+
+# --- what the guard takes from the process of the dialogs ----------------------------------------------------------------------------------
+
+
+class Claims:
+    """A process of the dialogs that has been taken over: it says what the test has it say."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+        self.says: list[dict[str, Any]] = []
+
+    def ask(self, members: dict[str, Any], key: dict[str, Any] | None) -> bool:
+        self.asked = {**members, "key": key}
+        return True
+
+    def answers(self) -> list[dict[str, Any]]:
+        said, self.says = self.says, []
+        return said
+
+    def failed(self) -> list[tuple[str, str]]:
+        return []
+
+    def withdraw(self, id: str) -> None:  # noqa: A002
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+OTHER = proof.setting("another passphrase")
+CLAIMS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "no signature": ("", {}, {}),
+    "the signature of another passphrase": ("another passphrase", {}, {}),
+    "a signature for another question": (PASSPHRASE, {"id": "bcdefghj"}, {}),
+    "a signature for other arguments": (PASSPHRASE, {"digest": "0" * 64}, {}),
+    "a signature for what was shown otherwise": (PASSPHRASE, {"seen": "0" * 64}, {}),
+    "a signature for what is claimed to have been shown": (PASSPHRASE, {"seen": "0" * 64}, {"seen": "0" * 64}),
+    "a signature for once": (PASSPHRASE, {}, {"scope": "session"}),
+    "a signature from another channel": (PASSPHRASE, {"channel": "page"}, {}),
+    "a signature for a denial": (PASSPHRASE, {"approved": False}, {}),
+    "a signature that is no text": (PASSPHRASE, {}, {"signature": [1]}),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_guard_takes_no_high_risk_without_the_signature_for_this_very_decision(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
+    claims, channels = Claims(), {"channels": ["dialog"], "high": ["dialog"]}
+    guard = Desk(server_pin="p", session="s", channels=channels, approver=claims, key=KEY)  # type: ignore[arg-type]
+    call = {"path": "/home/ana/x"}
+    waits = Question(
+        "abcdefgh", "write_file", call, rounds.digest("tools/call", {"arguments": call}), deadline=time.monotonic() + 60
+    )
+    waits.risk, waits.tool_pin = "high", "t"
+    guard.ask(waits)
+    assert claims.asked["key"] == KEY
+    said = {"id": waits.id, "digest": waits.digest, "approved": True, "scope": "once", "seen": proof.seen(claims.asked)}
+    passphrase, signed, changed = CLAIMS[name]
+    setting = KEY if passphrase == PASSPHRASE else OTHER
+    signature = proof.sign(passphrase, setting, {**said, "channel": "dialog", **signed}) if passphrase else ""
+    claims.says = [{**said, "signature": signature, **changed}]
+    assert guard.poll() == []
+    claims.says = [{**said, "signature": proof.sign(PASSPHRASE, KEY, {**said, "channel": "dialog"})}]
+    (found,) = guard.poll()
+    assert found[1] is not None
+    assert found[1].approved
+    guard.close()
 
 
 # --- what a plain shell of the same user can reach --------------------------------------------------------------------------------------
