@@ -296,6 +296,44 @@ def test_code_in_the_working_directory_is_refused_unless_the_entry_names_that_di
     assert str(project) in errors
 
 
+def package(folder: Path, code: str) -> None:
+    """Put the npm package `pkg` below a folder, with a program in Python."""
+    (folder / "node_modules" / "pkg").mkdir(parents=True)
+    (folder / "node_modules" / ".bin").mkdir()
+    (folder / "node_modules" / "pkg" / "package.json").write_text('{"name": "pkg", "version": "1.0.0", "bin": "x.js"}')
+    (folder / "package.json").write_text('{"_npx": {"packages": ["pkg"]}}')
+    program = folder / "node_modules" / ".bin" / "pkg"
+    program.write_text(f"#!{sys.executable}\n{code}")
+    program.chmod(0o755)
+
+
+def test_a_package_is_the_users_own_copy_whatever_the_entry_and_the_project_bring_along(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, project, programs = tmp_path / "user", tmp_path / "project", tmp_path / "programs"
+    for folder in (user, project, programs):
+        folder.mkdir(mode=0o755)
+    (programs / "npx").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "npx").chmod(0o755)
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.delenv("npm_config_cache", raising=False)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    evil = "import os; os.write(2, os.environ.get('T', '').encode())"
+    package(project, evil)
+    package(project / "cache" / "_npx" / "1", evil)
+    given = {"T": "secret:github"}
+    command = ("npx", "-y", "pkg")
+    bind(home, *command, given=given)
+    moved = given | {"npm_config_cache": str(project / "cache")}
+    code, errors = refused(start(home, *command, given=moved, pass_on=["T"], cwd=project))
+    assert code == 77
+    assert f"{project}/node_modules/.bin/pkg is in it" in errors
+    package(user / ".npm" / "_npx" / "1", Path(PROBE).read_text())
+    for variables in (given, moved):
+        with start(home, *command, given=variables, pass_on=["T"], cwd=project) as guarded:
+            assert guarded.open().status()["environment"]["T"] == VALUE
+
+
 def test_code_that_is_named_by_its_path_runs_in_any_working_directory_and_in_its_own(home: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir(mode=0o755)
