@@ -53,14 +53,14 @@ def secrets_in(entry: Entry) -> list[Found]:
     return found
 
 
-def moved(found: Found, text: str, name: str) -> tuple[str, str]:
-    """Return what to keep as the secret `name`, and the text with a reference in its place; `found` is the first in that text.
+def moved(text: str, span: tuple[int, int], name: str) -> tuple[str, str]:
+    """Return what to keep as the secret `name`, and the argument with a reference in its place; `span` is that of the first secret in it.
 
-    `run` replaces a variable's whole value, a whole argument, or what follows an argument's first `=`: what stands there around the secret
-    is kept with it. So the text has to be one that the client takes literally.
+    `run` replaces a whole argument, or what follows its first `=`: what stands there around the secret is kept with it. So the argument has
+    to be one that the client takes literally. Of a variable `run` replaces the whole value: its span is all of it.
     """
     before, equals, value = text.partition("=")
-    if found.kind != "env" and equals and found.span[0] > len(before):
+    if equals and span[0] > len(before):
         return value, f"{before}={secrets.PREFIX}{name}"
     return text, f"{secrets.PREFIX}{name}"
 

@@ -182,8 +182,6 @@ def test_each_place_is_named_and_no_reason_holds_the_secret() -> None:
 )
 def test_what_is_moved_can_be_put_back_by_the_rule_of_references(text: str, secret: str, kept: str, left: str) -> None:
     start = text.index(secret)
-    for kind in ("argument", "env"):
-        found = Found(("argv", 1), kind, (start, start + len(secret)), "", HIGH)
-        expected = (kept, left) if kind == "argument" else (text, "secret:x")
-        assert plaintext.moved(found, text, "x") == expected
+    assert plaintext.moved(text, (start, start + len(secret)), "x") == (kept, left)
+    assert plaintext.moved(text, (0, len(text)), "x") == (text, "secret:x"), "as of a variable"
     assert left.replace("secret:x", kept) == text
