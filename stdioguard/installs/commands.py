@@ -15,8 +15,9 @@ from stdioguard.installs.launchers import npm, others, python
 from stdioguard.installs.launchers.python import normal
 from stdioguard.installs.launchers.shells import SHELLS, line
 from stdioguard.installs.launchers.started import PYTHON, Started, Word, place_of, plain_name
-from stdioguard.installs.launchers.wrappers import WRAPPERS, peeled
+from stdioguard.installs.launchers.wrappers import ASSIGNMENT, WRAPPERS, peeled
 from stdioguard.policy import load
+from stdioguard.policy.environment import is_forbidden
 from stdioguard.policy.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def recognise(argv: Sequence[str]) -> Started:
 def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
     opaque = ""
     tools: list[str] = []
+    sets: list[str] = []
+    in_project = False
     while True:
         if not words or not words[0].strip():
             return Started("opaque", "", "program", wrappers=wrappers, opaque=opaque or "there is no command")
@@ -51,9 +54,13 @@ def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
                 return Started("opaque", program, "program", program=words[0], wrappers=wrappers, opaque=opaque or reason)
             break
         opaque = opaque or reason
+        before = words[: max(len(words) - len(inner), 1)]
         if program in ("mise", "rtx"):
-            tools += words[1 : len(words) - len(inner)]
-        wrappers = (*wrappers, program)
+            tools += before[1:]
+        sets += [match.group(1) for match in map(ASSIGNMENT.match, before) if match]
+        in_project = in_project or program in ("uv", "dotenv") or (program in WRAPPERS and WRAPPERS[program].project)
+        if not ASSIGNMENT.match(words[0]):
+            wrappers = (*wrappers, "stdioguard" if PYTHON.fullmatch(program) else program)
         words = inner
     read = python.python if PYTHON.fullmatch(program) else _FETCHERS.get(program)
     found = (read(words) if read else None) or others.program(program, words)
@@ -61,7 +68,9 @@ def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
         found = _of_tools(tools, found)
     if found.index is None and found.spec:
         found = replace(found, index=place_of(words, found.spec))
-    return replace(found, program=str(words[0]), wrappers=wrappers, opaque=opaque or found.opaque)
+    return replace(
+        found, program=str(words[0]), wrappers=wrappers, opaque=opaque or found.opaque, sets=tuple(sets), in_project=in_project
+    )
 
 
 def _inside(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
@@ -107,9 +116,12 @@ def profile_for(started: Started) -> str | None:
     """Return the name of the profile that says it is for what is started; `None` if there is none.
 
     A profile grants what its server needs, so nothing else may pass for that server: not a repository, folder or registry that a config
-    names in place of the usual one, not other packages loaded beside it, not a shell's line of which it is only a part.
+    names in place of the usual one, not other packages loaded beside it, not a shell's line of which it is only a part, and not what
+    a variable or a project's files put in its place.
     """
-    if started.opaque or started.also or started.registry or started.source in ("git", "url", "project"):
+    if started.opaque or started.also or started.registry or started.in_project or started.source in ("git", "url", "project"):
+        return None
+    if any(name.upper() == "PATH" or is_forbidden(name) for name in started.sets):
         return None
     relative = not re.match(r"([A-Za-z]:)?[\\/]", started.spec)
     if started.source in ("path", "installed") and relative:
@@ -125,7 +137,7 @@ def _is_for(server: dict[str, object], started: Started) -> bool:
     if started.ecosystem == "npm":
         return started.name == npm
     if started.ecosystem == "pypi":
-        return bool(pypi) and started.source == "registry" and started.name == normal(pypi)
+        return bool(pypi) and started.source in ("registry", "installed") and started.name == normal(pypi)
     if started.ecosystem != "command":
         return False
     # Installed by hand: as `python -m mcp_server_git` or as the command of the same name.

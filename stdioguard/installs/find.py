@@ -7,6 +7,7 @@ part of its listing, in one line: one broken config must never hide the others.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import glob
 import os
 import re
@@ -191,15 +192,26 @@ _FORMS = {
 def given(path: str) -> Found:
     """Return how to read a file that a person names: as the client's whose file it looks like, else by guessing."""
     path = os.path.abspath(path)
-    for config in clients.CLIENT_CONFIGS:
-        for place in (*config.project, *(one for places in config.user.values() for one in places)):
-            if "/" in place and _ends_like(path, place.rpartition("%")[2].strip("/")):
-                return Found(config.client, path, "given", _form(path, config.format), config.key)
+    for config, place in _places():
+        if _ends_like(path, place):
+            return Found(config.client, path, "given", _form(path, config.format), config.key)
     return Found("generic", path, "given", _FORMS.get(os.path.splitext(path)[1].lower(), "json"), "")
 
 
-def _ends_like(path: str, place: str) -> bool:
-    parts, wanted = PurePath(path).parts, place.split("/")
+@functools.cache
+def _places() -> list[tuple[clients.ClientConfig, tuple[str, ...]]]:
+    """Return every place of the table on any platform, split into the names on the way."""
+    found = {}
+    for config in clients.CLIENT_CONFIGS:
+        for place in (*config.project, *(one for places in config.user.values() for one in places)):
+            found[id(config), place] = (config, tuple(place.rpartition("%")[2].strip("/").split("/")))
+    return list(found.values())
+
+
+def _ends_like(path: str, wanted: tuple[str, ...]) -> bool:
+    if "*" not in wanted[-1] and not path.endswith(wanted[-1]):
+        return False
+    parts = PurePath(path).parts
     return len(parts) > len(wanted) and all(map(fnmatch.fnmatchcase, parts[-len(wanted) :], wanted))
 
 

@@ -174,6 +174,7 @@ CLIENT_CONFIGS = (
         "Amp", "json", "amp.mcpServers", project=(".amp/settings.json",),
         user={LINUX: (".config/amp/settings.json",), MACOS: (".config/amp/settings.json",), WINDOWS: ("%APPDATA%/amp/settings.json",)},
     ),
+    ClientConfig("Amp", "jsonc", "amp.mcpServers", user=_editors("settings.json"), project=(".vscode/settings.json",)),
     ClientConfig(
         "Crush", "json", "mcp", project=(".crush.json", "crush.json"),
         user={LINUX: (".config/crush/crush.json",), MACOS: (".config/crush/crush.json",), WINDOWS: ("%LOCALAPPDATA%/crush/crush.json",)},

@@ -155,7 +155,9 @@ def test_images_and_programs_are_told_from_packages(line: str, expected: tuple[s
         (["wsl.exe", "-d", "Ubuntu", "--", "npx", "-y", "server"], ("wsl",)),
         (["wsl", "-e", "bash", "-lc", "npx -y server"], ("wsl", "bash")),
         (["/opt/bin/stdioguard", "run", "--profile", "default", "--server", "s", "--", "npx", "-y", "server"], ("stdioguard",)),
-        (["/usr/bin/python3", "-m", "stdioguard", "run", "--profile=x", "--", "npx", "-y", "server"], ("python3",)),
+        (["/usr/bin/python3", "-m", "stdioguard", "run", "--profile=x", "--", "npx", "-y", "server"], ("stdioguard",)),
+        (["A=b", "npx", "-y", "server"], ()),
+        (["bash", "-c", "A=b exec npx -y server"], ("bash", "exec")),
         (["uv", "run", "npx", "-y", "server"], ("uv",)),
     ],
 )
@@ -225,6 +227,11 @@ def test_a_launcher_without_anything_to_launch_is_a_program(word: str) -> None:
     assert recognise([word, "--version"]).name == word
 
 
+def test_variables_that_the_words_set_are_told() -> None:
+    started = recognise(["env", "-u", "X", "A=1", "bash", "-c", "B=2 npx -y server C=3"])
+    assert (started.identity, started.sets, started.arguments) == ("npm:server", ("A", "B"), ("C=3",))
+
+
 def test_other_packages_and_other_registries_are_told() -> None:
     started = recognise(["uvx", "--with", "numpy,pandas", "--index-url", "https://example.com/simple", "server"])
     assert (started.name, started.also, started.registry) == ("server", ("numpy", "pandas"), "https://example.com/simple")
@@ -259,6 +266,18 @@ def test_other_packages_and_other_registries_are_told() -> None:
         ("uvx --with evil mcp-server-git", None),
         ("uvx --index-url https://evil.example mcp-server-git", None),
         ("uv run mcp-server-git", None),
+        ("uv run npx @modelcontextprotocol/server-filesystem", None),
+        ("poetry run mcp-server-git", None),
+        ("direnv exec /x mcp-server-git", None),
+        ("dotenv -e x -- npx @modelcontextprotocol/server-filesystem", None),
+        ("env NODE_OPTIONS=--require=/x npx @modelcontextprotocol/server-filesystem", None),
+        ("env npm_config_registry=http://x npx @modelcontextprotocol/server-filesystem", None),
+        ("env PATH=/x npx @modelcontextprotocol/server-filesystem", None),
+        ("bash -c LD_PRELOAD=/x npx", None),
+        ("env LANG=C npx @modelcontextprotocol/server-filesystem", "filesystem"),
+        ("mise exec node@22 -- npx @modelcontextprotocol/server-filesystem", "filesystem"),
+        ("/root/.local/share/uv/tools/mcp-server-git/bin/mcp-server-git", "git"),
+        ("./uv/tools/mcp-server-git/bin/mcp-server-git", None),
         ("./mcp-server-git", None),
         ("docker run -i mcp-server-git", None),
     ],

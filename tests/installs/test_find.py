@@ -244,7 +244,8 @@ def test_an_empty_file_has_no_servers_and_no_problem(tmp_path) -> None:
     ("path", "client", "form"),
     [
         (".cursor/mcp.json", "Cursor", "json"), (".vscode/mcp.json", "VS Code", "jsonc"), (".codex/config.toml", "Codex", "toml"),
-        ("claude_desktop_config.json", "generic", "json"), (".config/Claude/claude_desktop_config.json", "Claude Desktop", "json"),
+        ("claude_desktop_config.json", "generic", "json"), (".claude.json", "Claude Code", "json"), (".mcp.json", "Claude Code", "json"),
+        ("opencode.jsonc", "opencode", "jsonc"), ("x.code-workspace", "VS Code", "jsonc"), (".config/Claude/claude_desktop_config.json", "Claude Desktop", "json"),
         ("AppData/Claude/claude_desktop_config.json", "Claude Desktop", "json"), ("mcp.yml", "generic", "yaml"), ("x.toml", "generic", "toml"),
         (".continue/mcpServers/a.json", "Continue", "json"), ("x/extension.json5", "generic", "json5"), ("noext", "generic", "json"),
     ],

@@ -36,12 +36,15 @@ GENERIC = Standard(
 )
 """A file of no client that is known: any text that looks like somebody's variable may be one."""
 
+AMP = Standard("Amp", variables=(BRACES, DOLLAR))
+
 _BY_CLIENT: dict[str, Dialect] = {
     dialect.client: dialect
     for dialect in (
         claude_code.CLAUDE_CODE, cline.CLINE, codex.CODEX, codex.GROK, codex.VIBE, continue_.CONTINUE, gemini.GEMINI, gemini.QWEN,
         goose.GOOSE, opencode.CRUSH, opencode.KILO, opencode.OPENCODE, vscode.COPILOT_JETBRAINS, vscode.VISUAL_STUDIO, vscode.VSCODE,
         warp.JETBRAINS_JSON, warp.WARP, zed.ZED,
+        AMP,
         Standard("Claude Desktop", variables=()),
         Standard("Copilot CLI", variables=(BRACES, DOLLAR)),
         Standard("Witsy", on=("enabled",), off=("disabled",), variables=()),
@@ -82,7 +85,7 @@ def _ways(value: Any, steps: list[str], so_far: Path) -> Iterator[Path]:
 
 
 _GUESSES: tuple[tuple[str, Dialect], ...] = (
-    ("mcpServers", GENERIC), ("context_servers", zed.ZED), ("mcp_servers", GENERIC), ("amp.mcpServers", Standard("Amp")),
+    ("mcpServers", GENERIC), ("context_servers", zed.ZED), ("mcp_servers", GENERIC), ("amp.mcpServers", AMP),
     ("server.mcp_config", extensions.EXTENSIONS), ("customizations.vscode.mcp.servers", vscode.VSCODE),
     ("settings.mcp.servers", vscode.VSCODE), ("mcp.servers", GENERIC), ("servers", vscode.VSCODE), ("mcp", opencode.OPENCODE),
     ("extensions", goose.GOOSE),

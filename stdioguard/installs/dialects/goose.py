@@ -28,7 +28,7 @@ class Goose(Standard):
 
     def _each(self, name: str, member: Any, path: Path) -> Iterator[Entry]:
         kind = member.get("type") if isinstance(member, dict) else None
-        if kind in _ITS_OWN:
+        if isinstance(kind, str) and kind in _ITS_OWN:
             return
         if kind == "inline_python":
             yield self._broken(

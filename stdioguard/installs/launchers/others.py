@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stdioguard.installs.launchers import npm
+from stdioguard.installs.launchers import npm, python
 from stdioguard.installs.launchers.shells import SHELLS
 from stdioguard.installs.launchers.started import EXACT, SCRIPT, Started, Word, options_of, script, values_of
 from stdioguard.sandbox import fetchers
@@ -151,6 +151,11 @@ def program(name: str, words: list[Word]) -> Started:
             if found is not None:
                 return found
     path = words[0].replace("\\", "/")
+    tool = re.search(r"/(?:uv/tools|pipx/venvs)/([^/]+)/(?:bin|Scripts)/[^/]+$", path)
+    if tool:
+        return Started(
+            "pypi", python.normal(tool.group(1)), "installed", tuple(words[1:]), str(words[0]), None, True, words[0].place
+        )
     if "/node_modules/" in path and "/node_modules/.bin/" not in path:
         found = script(words)
         if found is not None:

@@ -55,6 +55,12 @@ class Started:
     also: tuple[str, ...] = ()
     """Other packages that are fetched and loaded with it."""
 
+    sets: tuple[str, ...] = ()
+    """The variables that the words themselves set: `env NAME=value ...`."""
+
+    in_project: bool = False
+    """Whether a wrapper looks in a project's folder for what it starts, or for variables: `poetry run`, `direnv exec`."""
+
     registry: str = ""
     """Another registry than the usual one, if the words name one."""
 

@@ -25,6 +25,9 @@ class Wrapper:
     dashes: bool = False
     """Whether the command comes only after `--`, and all before that is its own."""
 
+    project: bool = False
+    """Whether files of a project say which program of that name it is, or which variables it gets."""
+
     assignments: bool = False
     """Whether `NAME=value` may come before the command."""
 
@@ -50,23 +53,26 @@ WRAPPERS = {
     "fnm": Wrapper(("exec",), values_of("--using --fnm-dir --log-level --node-dist-mirror --arch")),
     "nvm": Wrapper(("exec", "run"), skipped=1), "n": Wrapper(("exec",), skipped=1),
     "nodenv": Wrapper(("exec",)), "rbenv": Wrapper(("exec",)), "pyenv": Wrapper(("exec",)), "goenv": Wrapper(("exec",)),
-    "direnv": Wrapper(("exec",), skipped=1),
-    "dotenvx": Wrapper(("run",), values_of("-f --env-file -e --env -fk --env-keys-file -l --log-level --convention")),
+    "direnv": Wrapper(("exec",), skipped=1, project=True),
+    "dotenvx": Wrapper(("run",), values_of("-f --env-file -e --env -fk --env-keys-file -l --log-level --convention"), project=True),
     "op": Wrapper(("run",), values_of("--env-file --account --config --session --environment"), dashes=True),
     "doppler": Wrapper(("run",), values_of("-p --project -c --config -t --token --scope --fallback --mount"), dashes=True),
     "infisical": Wrapper(("run",), values_of("--env --path --projectId --token --tags --domain"), dashes=True),
     "aws-vault": Wrapper(("exec",), dashes=True), "chamber": Wrapper(("exec",), dashes=True), "teller": Wrapper(("run",), dashes=True),
     "varlock": Wrapper(("run",), dashes=True), "secretspec": Wrapper(("run",), dashes=True), "vaulted": Wrapper(dashes=True),
     "envchain": Wrapper(skipped=1),
-    "poetry": Wrapper(("run",), values_of("-C --directory -P --project")),
-    "pipenv": Wrapper(("run",)), "pdm": Wrapper(("run",), values_of("-p --project -c --config -s --site-packages")),
-    "rye": Wrapper(("run",), values_of("--pyproject")), "hatch": Wrapper(("run",), values_of("-e --env -p --project")),
-    "conda": Wrapper(("run",), values_of("-n --name -p --prefix --cwd")),
-    "mamba": Wrapper(("run",), values_of("-n --name -p --prefix --cwd")),
-    "micromamba": Wrapper(("run",), values_of("-n --name -p --prefix --cwd")),
-    "pixi": Wrapper(("run",), values_of("-e --environment --manifest-path")),
-    "bundle": Wrapper(("exec",), values_of("--gemfile")), "devbox": Wrapper(("run",), values_of("-c --config -e --env")),
-    "flox": Wrapper(("activate",), dashes=True),
+    "poetry": Wrapper(("run",), values_of("-C --directory -P --project"), project=True),
+    "pipenv": Wrapper(("run",), project=True),
+    "pdm": Wrapper(("run",), values_of("-p --project -c --config -s --site-packages"), project=True),
+    "rye": Wrapper(("run",), values_of("--pyproject"), project=True),
+    "hatch": Wrapper(("run",), values_of("-e --env -p --project"), project=True),
+    "conda": Wrapper(("run",), values_of("-n --name -p --prefix --cwd"), project=True),
+    "mamba": Wrapper(("run",), values_of("-n --name -p --prefix --cwd"), project=True),
+    "micromamba": Wrapper(("run",), values_of("-n --name -p --prefix --cwd"), project=True),
+    "pixi": Wrapper(("run",), values_of("-e --environment --manifest-path"), project=True),
+    "bundle": Wrapper(("exec",), values_of("--gemfile"), project=True),
+    "devbox": Wrapper(("run",), values_of("-c --config -e --env"), project=True),
+    "flox": Wrapper(("activate",), dashes=True, project=True),
     "cross-env": Wrapper(assignments=True),
     "wsl": Wrapper(values=values_of("-d --distribution -u --user --cd --shell-type")),
     "stdioguard": Wrapper(
@@ -77,7 +83,7 @@ WRAPPERS = {
 """Programs whose arguments are another command; a new one is one line."""
 
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=")
 
 
 def peeled(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
@@ -85,7 +91,7 @@ def peeled(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
 
     An empty command with a reason is one that cannot be told.
     """
-    if _ASSIGNMENT.match(words[0]) and len(words) > 1 and "/" not in words[0].partition("=")[0]:
+    if ASSIGNMENT.match(words[0]) and len(words) > 1:
         return words[1:], ""
     if program == "cmd":
         return windows_shell(words)
@@ -125,7 +131,7 @@ def _wrapped(wrapper: Wrapper, words: list[Word]) -> tuple[list[Word], str] | No
         rest = rest[wrapper.skipped :]
         if dashed and rest[:1] == ["--"]:
             rest = rest[1:]
-    while wrapper.assignments and rest and _ASSIGNMENT.match(rest[0]):
+    while wrapper.assignments and rest and ASSIGNMENT.match(rest[0]):
         rest = rest[1:]
     return rest, "" if rest else "it names no command"
 
