@@ -188,8 +188,7 @@ class _Choice:
             click.echo("no entry to change was found")
             return
         table = [["CLIENT", "SERVER", "OUTCOME", "PROFILE", "SECRETS", "NOTE"]]
-        for row in self.rows:
-            table.append([row.client, row.name, row.outcome, row.profile or "-", str(len(row.secrets) or "-"), row.why])
+        table += [[row.client, row.name, row.outcome, row.profile or "-", str(len(row.secrets) or "-"), row.why] for row in self.rows]
         _print(table)
 
 

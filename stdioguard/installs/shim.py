@@ -52,8 +52,7 @@ def is_right(where: str, data: bytes | None = None) -> bool:
 def _script() -> str:
     """Return the script for POSIX shells. `-I`: neither a variable that a client sets nor its folder decides what is imported."""
     lines = ["#!/bin/sh", f"# Starts stdioguard {__version__} for the entries of MCP clients that `stdioguard wrap` has changed."]
-    for words in _ways():
-        lines.append(f'[ -x {shlex.quote(words[0])} ] && exec {shlex.join(words)} "$@"')
+    lines += [f'[ -x {shlex.quote(words[0])} ] && exec {shlex.join(words)} "$@"' for words in _ways()]
     lines += [f"echo {shlex.quote(_GONE)} >&2", "exit 77", ""]
     return "\n".join(lines)
 

@@ -55,8 +55,7 @@ def of(found: Iterable[find.Found]) -> list[Row]:
         except journal.JournalError as error:
             book = journal.Journal(place.path)
             rows.append(Row(place.client, place.path, place.level, "", BROKEN, findings=[str(error)]))
-        for entry in listing.entries:
-            rows.append(_row(entry, listing.document, book, sessions))
+        rows += [_row(entry, listing.document, book, sessions) for entry in listing.entries]
         there = {entry.path for entry in listing.entries}
         for record in book.entries:
             if tuple(record.path) not in there:

@@ -246,9 +246,9 @@ class _Moves:
             text = entry.argv[where] if isinstance(where, int) else entry.env[where]
             if not self._is_literal(text):
                 continue  # the client fills in a part of it
-            value, _ = plaintext.moved(found, text, "x")
+            value, _ = plaintext.moved(text, found.span, "x")
             name = self._keep(where if isinstance(where, str) else _label(entry, where), value)
-            _, reference = plaintext.moved(found, text, name)
+            _, reference = plaintext.moved(text, found.span, name)
             if isinstance(where, int):
                 new.command[where] = reference
             else:
