@@ -246,9 +246,10 @@ class _Moves:
             text = entry.argv[where] if isinstance(where, int) else entry.env[where]
             if not self._is_literal(text):
                 continue  # the client fills in a part of it
-            value, _ = plaintext.moved(text, found.span, "x")
+            span = found.span if isinstance(where, int) else (0, len(text))  # of a variable the whole value
+            value, _ = plaintext.moved(text, span, "x")
             name = self._keep(where if isinstance(where, str) else _label(entry, where), value)
-            _, reference = plaintext.moved(text, found.span, name)
+            _, reference = plaintext.moved(text, span, name)
             if isinstance(where, int):
                 new.command[where] = reference
             else:
