@@ -8,7 +8,7 @@ import sys
 import click
 
 from stdioguard import __version__
-from stdioguard.cli import approvals, client, grants, installs, profile, token
+from stdioguard.cli import approvals, audit, client, grants, installs, profile, token
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy.errors import ProfileError
 
@@ -56,6 +56,7 @@ app.add_command(grants.group)
 app.add_command(installs.wrap)
 app.add_command(installs.unwrap)
 app.add_command(installs.status_)
+app.add_command(audit.audit)
 
 
 def _give_up_stdout() -> None:

@@ -188,7 +188,9 @@ class _Choice:
             click.echo("no entry to change was found")
             return
         table = [["CLIENT", "SERVER", "OUTCOME", "PROFILE", "SECRETS", "NOTE"]]
-        table += [[row.client, row.name, row.outcome, row.profile or "-", str(len(row.secrets) or "-"), row.why] for row in self.rows]
+        table += [
+            [row.client, row.name, row.outcome, row.profile or "-", str(len(row.secrets) or "-"), row.why] for row in self.rows
+        ]
         _print(table)
 
 

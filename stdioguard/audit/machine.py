@@ -1,0 +1,97 @@
+"""What rules ask of the machine: files, folders, programs, processes. Every answer is asked for once and remembered; nothing is executed.
+
+`offline` views of files that somebody gives by path (a repository, another machine's home) have no machine behind them: rules about owners
+and programs are silent then.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the way to a file: a folder, a link or the file itself."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    target: str = ""
+    """Where a link leads; empty for anything else."""
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
+
+
+@dataclass
+class Machine:
+    """This machine, for one audit. `is_here` tells whether the files that are looked at are started on it."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    is_here: bool = True
+    uid: int = field(default_factory=lambda: os.geteuid() if hasattr(os, "geteuid") else -1)
+    _status: dict[str, os.stat_result | None] = field(default_factory=dict, repr=False)
+    _programs: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+
+    def status(self, path: str) -> os.stat_result | None:
+        """Return the status of a path, links not followed; `None` where it cannot be had."""
+        if path not in self._status:
+            try:
+                self._status[path] = os.lstat(path)
+            except (OSError, ValueError):
+                self._status[path] = None
+        return self._status[path]
+
+    def steps(self, path: str) -> list[Step]:
+        """Return every step from the root to a file, through links; it ends where something is missing. At most 40 links."""
+        found: list[Step] = []
+        rest = os.path.abspath(path).split(os.sep)[1:]
+        so_far, links = "/", 0
+        while True:
+            status = self.status(so_far)
+            if status is None:
+                return found
+            if stat.S_ISLNK(status.st_mode):
+                links += 1
+                try:
+                    target = os.readlink(so_far)
+                except OSError:
+                    return found
+                found.append(Step(so_far, status.st_mode, status.st_uid, status.st_gid, target))
+                if links > 40:
+                    return found
+                rest = os.path.normpath(os.path.join(os.path.dirname(so_far), target)).split(os.sep)[1:] + rest
+                so_far = "/"
+            else:
+                found.append(Step(so_far, status.st_mode, status.st_uid, status.st_gid))
+            rest = [part for part in rest if part]
+            if not rest:
+                return list({step.path: step for step in found}.values())
+            so_far = os.path.join(so_far, rest.pop(0))
+
+    def program(self, word: str, path: str | None = None) -> str:
+        """Return the file that a program's name starts: by `path` or the usual PATH; empty where there is none."""
+        search = path if path is not None else self.environment.get("PATH", os.defpath)
+        key = (word, search)
+        if key not in self._programs:
+            self._programs[key] = _found(word, search)
+        return self._programs[key]
+
+
+def _found(word: str, search: str) -> str:
+    if "/" in word:
+        return word if os.path.isabs(word) and os.access(word, os.X_OK) else ""
+    for folder in search.split(os.pathsep):
+        candidate = os.path.join(folder, word)
+        if folder.startswith("/") and os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate
+    return ""
