@@ -14,7 +14,7 @@ __all__ = ["FORMS", "MAX_SIZE", "REMOVE", "Change", "Document", "FormatError", "
 MAX_SIZE: Final = 32 * 1024 * 1024
 """Bytes. Claude Code keeps its state in the file that also names its servers, and that grows to megabytes."""
 
-FORMS: Final = {"json": MAX_SIZE, "jsonc": MAX_SIZE, "json5": 4 * 1024 * 1024, "toml": 4 * 1024 * 1024, "yaml": 1024 * 1024}
+FORMS: Final = {"json": MAX_SIZE, "jsonc": MAX_SIZE, "json5": 4 * 1024 * 1024, "toml": 1024 * 1024, "yaml": 512 * 1024}
 """Each form, and the bytes that its decoder gets through in a few seconds."""
 
 

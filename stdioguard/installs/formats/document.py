@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 128
 """Lists and objects inside each other. No client's file comes near it, and it keeps every walk over a value within the stack."""
 
+MAX_VALUES: Final = 200_000
+"""In one file whose parts are told apart. A file has megabytes because its texts are long, not because they are many."""
+
 Path: TypeAlias = tuple[str | int, ...]
 
 
@@ -132,7 +135,7 @@ class Document(ABC):
         self.plain = False
         self.empty = False
         self._root: Node | None = None
-        self._duplicates: list[Path] = []
+        self._duplicates: dict[Path, None] = {}
         try:
             self.value = self._decoded()
         except RecursionError as error:
@@ -150,7 +153,7 @@ class Document(ABC):
 
     @abstractmethod
     def _walked(self) -> Node:
-        """Return where everything stands, and note duplicate keys in `_duplicates`."""
+        """Return where everything stands, and note duplicate keys in `_duplicates`, in their order."""
 
     @abstractmethod
     def _written(self, value: Any, old: Node) -> str:
@@ -179,7 +182,7 @@ class Document(ABC):
     def duplicates(self) -> list[Path]:
         """The paths of keys that stand more than once in one object. The last one counts, as in every client."""
         self.root()
-        return self._duplicates
+        return list(self._duplicates)
 
     def node(self, path: Path) -> Node | None:
         """Return where the value of `path` stands, or None where it has no place of its own."""
@@ -230,11 +233,14 @@ class Document(ABC):
         batch: list[Change] = []
         taken: list[Splice] = []
         for change in changes:
+            if any(change.path[: len(before.path)] == before.path for before in batch):
+                document = document._applied(batch, taken)
+                batch, taken = [], []
             splices, alone = document._splices(change)
             if batch and (alone or any(_meet(a, b) for a in splices for b in taken)):
                 document = document._applied(batch, taken)
-                splices, alone = document._splices(change)
                 batch, taken = [], []
+                splices, alone = document._splices(change)
             batch.append(change)
             taken.extend(splices)
             if alone:
@@ -284,9 +290,11 @@ class Document(ABC):
 
     def _applied(self, changes: list[Change], splices: list[Splice]) -> Self:
         """Splice, decode again, and compare with what was asked for."""
-        text = self.text
-        for splice in sorted(splices, key=lambda splice: (splice.start, splice.end), reverse=True):
-            text = text[: splice.start] + splice.text + text[splice.end :]
+        pieces, done = [], 0
+        for splice in sorted(splices, key=lambda splice: (splice.start, splice.end)):
+            pieces += [self.text[done : splice.start], splice.text]
+            done = splice.end
+        text = "".join([*pieces, self.text[done:]])
         names = ", ".join(_said(change.path) for change in changes[:3]) + (" and more" if len(changes) > 3 else "")
         try:
             result = type(self)(text, self.form, bom=self.bom)

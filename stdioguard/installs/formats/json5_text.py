@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stdioguard.installs.formats.document import FormatError
 from stdioguard.installs.formats.flow import Grammar
-from stdioguard.installs.formats.json_text import JsonDocument, Token
+from stdioguard.installs.formats.json_text import JsonDocument, Token, for_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,9 @@ class Json5Document(JsonDocument):
             # A space after each piece: two tokens never become one.
             return json.loads(" ".join(pieces))
         except json.JSONDecodeError as error:
-            raise self.broken(error.msg[:1].lower() + error.msg[1:], self._origin(tokens, pieces, error.pos)) from error
+            raise self.broken(for_people(error), self._origin(tokens, pieces, error.pos)) from error
         except ValueError as error:
-            raise FormatError("a number of too many digits") from error
+            raise FormatError(for_people(error)) from error
 
     def _origin(self, tokens: list[Token], pieces: list[str], position: int) -> int:
         """Return where in the text the token begins that the translation has at `position`."""

@@ -10,7 +10,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from stdioguard.installs.formats.document import Document, FormatError, Node, Path, Span, Splice, line_indent, starts_line
+from stdioguard.installs.formats.document import (
+    MAX_VALUES,
+    Document,
+    FormatError,
+    Node,
+    Path,
+    Span,
+    Splice,
+    line_indent,
+    starts_line,
+)
 from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_of, nested, removed, written
 
 if TYPE_CHECKING:
@@ -66,9 +76,9 @@ class JsonDocument(Document):
         try:
             return _loads("".join(pieces))
         except json.JSONDecodeError as error:
-            raise self.broken(_for_people(error.msg), error.pos) from error
+            raise self.broken(for_people(error), error.pos) from error
         except ValueError as error:
-            raise FormatError(_for_people(str(error))) from error
+            raise FormatError(for_people(error)) from error
 
     def _closes(self, token: Token) -> bool:
         return token[0] == "mark" and self.text[token[1]] in "]}"
@@ -79,10 +89,14 @@ class JsonDocument(Document):
     def _tokens(self) -> Iterator[Token]:
         """Give all tokens with comments. Raises FormatError at what is none."""
         text, at, match = self.text, 0, self.tokens_pattern.match
+        count = 0
         while found := match(text, at):
             kind = found.lastgroup or ""
             yield kind, found.start(kind), found.end()
             at = found.end()
+            count += 1
+            if count > 5 * MAX_VALUES:  # a member has a key, a colon, a value and a comma
+                raise FormatError(f"more than {MAX_VALUES} values")
         blank = self.blank.match(text, at)
         at = blank.end() if blank else at
         if at < len(text):
@@ -135,8 +149,8 @@ class JsonDocument(Document):
         if isinstance(parent.members, list):
             parent.members.append(node)
         elif parent.members is not None:
-            if name in parent.members and path not in self._duplicates:
-                self._duplicates.append(path)
+            if name in parent.members:
+                self._duplicates[path] = None
             parent.members[name] = node
 
     # Writing.
@@ -228,7 +242,11 @@ def _string(text: str) -> str:
     return written_plainly
 
 
-def _for_people(message: str) -> str:
-    if "digits" in message:
-        return "a number of too many digits"
-    return message[:1].lower() + message[1:]
+def for_people(error: ValueError) -> str:
+    """Return what the decoder says, as the end of a line."""
+    message = str(error)
+    if isinstance(error, json.JSONDecodeError):
+        message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    if "BOM" in message:
+        return "a second byte order mark"
+    return "a number of too many digits" if "digits" in message else message

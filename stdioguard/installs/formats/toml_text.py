@@ -18,7 +18,7 @@ from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_o
 _STRING = r'''"""(?>[^"\\]+|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?>[^\']+|\'{1,2}(?!\'))*+\'{3,5}|"(?>[^"\\\n]+|\\.)*+"|'[^'\n]*+\''''
 _SIMPLE_KEY = r"""[A-Za-z0-9_-]++|"(?>[^"\\\n]+|\\.)*+"|'[^'\n]*+\'"""
 _KEY_PART = re.compile(_SIMPLE_KEY, re.DOTALL)
-_TOO_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:(?:{_SIMPLE_KEY})[ \t]*+\.[ \t]*+){{64}}")
+_TOO_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:(?:{_SIMPLE_KEY})[ \t]*+\.[ \t]*+){{24}}")
 _SCALAR = re.compile(rf"{_STRING}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9][^\s,\]}}#]*+|[^\s,\]}}#]++", re.DOTALL)
 _BLANK = re.compile(r"[ \t]*+")
 _GAP = re.compile(r"(?>[ \t\r\n]++|#[^\n]*+)*+")
@@ -47,7 +47,7 @@ class TomlDocument(Document):
         # Half a megabyte of `a.a.a...` would keep tomllib busy for hours.
         long_key = _TOO_LONG_KEY.search(self.text)
         if long_key:
-            raise self.broken("a key of more than 64 parts", long_key.start())
+            raise self.broken("a key of more than 24 parts", long_key.start())
         self.empty = not self.text.strip()
         try:
             return _plain(tomllib.loads(self.text))

@@ -29,8 +29,8 @@ from stdioguard.installs.formats.document import (
 )
 from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_of, nested, removed, written
 
-_MAX_VALUES: Final = 200_000
-"""Values of a file with each alias counted as what it stands for."""
+_MAX_VALUES: Final = 50_000
+"""Of one file, with each alias counted as what it stands for. It takes the library a few seconds to get there."""
 _TAG: Final = "tag:yaml.org,2002:"
 _MERGE: Final = object()
 """The key `<<`."""
@@ -64,7 +64,7 @@ class YamlDocument(Document):
     def _decoded(self) -> Any:
         self._yaml = YAML(typ="safe", pure=True)
         self._known: dict[str, tuple[Any, int] | None] = {}
-        self._found: list[Path] = []
+        self._found: dict[Path, None] = {}
         self._count = 0
         try:
             return self._built()
@@ -228,8 +228,8 @@ class YamlDocument(Document):
         if parent.step is _MERGE:
             parent.merges.append(value)
         else:
-            if parent.step in parent.value and (path := (*parent.path, parent.step)) not in self._found:
-                self._found.append(path)
+            if parent.step in parent.value:
+                self._found[(*parent.path, parent.step)] = None
             parent.value[parent.step] = value
             if isinstance(parent.node.members, dict):
                 parent.node.members[parent.step] = node
