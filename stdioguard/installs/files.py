@@ -34,7 +34,8 @@ class FileProblem(Exception):  # noqa: N818 - it is the file's, and no program's
     """A file that can't be read or replaced. It is as it was. As text: one line with what to do."""
 
     def __init__(self, path: str, why: str, fix: str) -> None:
-        super().__init__(f"{path}: {why}; {fix}")
+        line = f"{path}: {why}; {fix}"
+        super().__init__(line if line.isprintable() else line.encode("unicode_escape").decode("ascii"))
         self.path = path
         self.why = why
         self.fix = fix
@@ -81,7 +82,7 @@ def replace(snapshot: Snapshot, data: bytes, *, backup: bool | bytes = True) -> 
     A `backup` of bytes is kept in the place of what was there, which may hold secrets.
 
     Links stay links: the file they lead to is replaced. Raises Changed where the file is no longer what was read, and FileProblem where it
-    can't be replaced; it is as it was then, and nothing is left beside it.
+    can't be replaced; it is as it was then, and nothing is left beside it. Where nothing changes nothing is written.
     """
     try:
         handler = _handler(snapshot.path)
@@ -90,6 +91,8 @@ def replace(snapshot: Snapshot, data: bytes, *, backup: bool | bytes = True) -> 
     with _locked(snapshot.path):
         with _acting_as(handler):
             fresh = _unchanged(snapshot)
+            if data == fresh.data:
+                return None
             _check_ours(fresh, handler)
         saved = _save(fresh, backup if isinstance(backup, bytes) else fresh.data) if backup is not False else None
         try:

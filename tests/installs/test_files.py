@@ -59,6 +59,19 @@ def test_no_backup_is_written_where_none_is_wanted(config):
     assert not os.path.exists(files.backups())
 
 
+def test_nothing_is_written_where_nothing_changes(config):
+    inode = config.stat().st_ino
+    assert replace(read(config), config.read_bytes()) is None
+    assert config.stat().st_ino == inode
+    assert not os.path.exists(files.backups())
+
+
+def test_a_name_with_control_characters_is_one_plain_line(home):
+    with pytest.raises(Missing) as missing:
+        read(home / "x\n\x1b[31m.json")
+    assert str(missing.value).isprintable()
+
+
 def test_a_link_stays_a_link_and_what_it_leads_to_is_replaced(config, home):
     dotfiles = home / "dotfiles"
     dotfiles.mkdir()

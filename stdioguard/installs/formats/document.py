@@ -29,6 +29,11 @@ Path: TypeAlias = tuple[str | int, ...]
 class FormatError(Exception):
     """The text can't be read, or can't be edited without touching something else. One line for people."""
 
+    def __init__(self, message: str) -> None:
+        """Keep what the file says from writing to a terminal, or from filling it."""
+        shown = message if len(message) <= 300 else f"{message[:297]}..."
+        super().__init__(shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii"))
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -117,7 +122,8 @@ class Document(ABC):
     """Whether the file began with a UTF-8 byte order mark."""
     form: str
     value: Any
-    """A dict of dict, list, str, int, float, bool and None. Dates are str. Nothing in it is shared, so it may be walked and changed."""
+    """A dict of dict, list, str, int, float, bool and None. Dates are str. Nothing in it is shared. It is not to be changed: edits are
+    compared with it."""
     newline: str
     """What ends an inserted line."""
     plain: bool

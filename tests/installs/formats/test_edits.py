@@ -22,7 +22,7 @@ NEW = st.one_of(
     st.booleans(),
     st.dictionaries(texts.KEYS, texts.STRINGS, max_size=2),
 )
-settings.register_profile("edits", max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("edits", max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -70,7 +70,7 @@ def ours(text):
         return False, None
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(PIECES), max_size=6), TEMPLATES)
 def test_two_readers_of_json5_agree(pieces, template):
     text = template % "".join(pieces)
