@@ -273,8 +273,11 @@ def _write(file: Snapshot, data: bytes) -> None:
             _make_alike(descriptor, file)
             os.fsync(descriptor)
         _unchanged(file)
-        os.replace(temporary, name, src_dir_fd=at, dst_dir_fd=at)
-        made = False
+        if at is not None and _exchanged(at, temporary, name):
+            _check_exchanged(at, temporary, name, file, data)
+        else:
+            os.replace(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+            made = False
         if at is not None:
             with contextlib.suppress(OSError):  # it is replaced; some file systems can't do this
                 os.fsync(at)
@@ -286,6 +289,43 @@ def _write(file: Snapshot, data: bytes) -> None:
                 os.unlink(temporary, dir_fd=at)
         if at is not None:
             os.close(at)
+
+
+def _exchanged(folder: int, one: str, other: str) -> bool:
+    """Exchange two names of a folder in one step (renameat2(2), renameatx_np(2)). False where the system can't."""
+    import ctypes  # noqa: PLC0415 - only an edit needs it
+
+    names = {"linux": "renameat2", "darwin": "renameatx_np"}
+    call = getattr(ctypes.CDLL(None, use_errno=True), names.get(sys.platform, ""), None)
+    if call is None:
+        return False
+    if call(folder, os.fsencode(one), folder, os.fsencode(other), ctypes.c_uint(2)) == 0:  # RENAME_EXCHANGE, RENAME_SWAP
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM}:  # not on this file system, or not in this container
+        return False
+    raise OSError(code, os.strerror(code))
+
+
+def _check_exchanged(folder: int, temporary: str, name: str, file: Snapshot, data: bytes) -> None:
+    """Look at what the exchange took away, which is what was there at that moment; if it is not what was read, give it back."""
+    if _content(folder, temporary, len(file.data)) == file.data:
+        return
+    _exchanged(folder, temporary, name)
+    if _content(folder, temporary, len(data)) != data:  # and they wrote once more in between
+        _exchanged(folder, temporary, name)
+    raise Changed(file.path, "was changed meanwhile by another program", "try again")
+
+
+def _content(folder: int, name: str, size: int) -> bytes | None:
+    """Return a file's bytes, or None where it is no file or has more than `size`."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as file:
+        content = file.read(size + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    return content if content is not None and len(content) <= size else None
 
 
 def _make_alike(descriptor: int, file: Snapshot) -> None:

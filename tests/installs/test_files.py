@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from stdioguard.installs import files
 from stdioguard.installs.files import Changed, FileProblem, Missing, read, replace
 
+files_exchanged = files._exchanged
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 NOBODY = 65534
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can make another user's files")
@@ -143,6 +145,71 @@ def test_what_another_program_wrote_at_the_last_moment_is_kept(config, home, mon
     with pytest.raises(Changed):
         replace(snapshot, b"{}", backup=False)
     assert config.read_bytes() == b'{"theirs": 1}'
+    assert names(home) == ["mcp.json"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_another_program_wrote_between_comparing_and_renaming_is_kept(config, home, monkeypatch, times):
+    snapshot = read(config)
+    exchanged = files._exchanged
+    calls = []
+
+    def write_meanwhile(folder, one, other):
+        calls.append(other)
+        if len(calls) <= times:
+            (home / "new").write_bytes(b'{"theirs": %d}' % len(calls))
+            os.replace(home / "new", config)
+        return exchanged(folder, one, other)
+
+    monkeypatch.setattr(files, "_exchanged", write_meanwhile)
+    if not _can_exchange(home):
+        pytest.skip("this system can't exchange two files")
+    with pytest.raises(Changed):
+        replace(snapshot, b"{}")
+    assert config.read_bytes() == b'{"theirs": %d}' % times
+    assert names(home) == ["mcp.json"]
+
+
+def _can_exchange(home):
+    (home / "one").write_bytes(b"1")
+    (home / "two").write_bytes(b"2")
+    folder = os.open(home, os.O_RDONLY)
+    try:
+        return files_exchanged(folder, "one", "two") and (home / "one").read_bytes() == b"2"
+    finally:
+        os.close(folder)
+        (home / "one").unlink()
+        (home / "two").unlink()
+
+
+def test_a_system_that_cannot_exchange_files_renames(config, home, monkeypatch):
+    monkeypatch.setattr(files, "_exchanged", lambda *_: False)
+    replace(read(config), b"{}")
+    assert config.read_bytes() == b"{}"
+    assert names(home) == ["mcp.json"]
+
+
+def test_a_client_that_writes_at_any_moment_loses_nothing(config, home):
+    """Whoever is later, what the client wrote is there in the end."""
+    if not _can_exchange(home):
+        pytest.skip("this system can't exchange two files")
+    for number in range(150):
+        config.write_bytes(b"before")
+        snapshot = read(config)
+
+        def client(number=number):
+            time.sleep(number % 15 / 10_000)
+            (home / "new").write_bytes(b"client")
+            os.replace(home / "new", config)
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        try:
+            replace(snapshot, b"ours", backup=False)
+        except Changed:
+            pass
+        thread.join()
+        assert config.read_bytes() == b"client"
     assert names(home) == ["mcp.json"]
 
 
