@@ -9,91 +9,28 @@ What belongs to one format is in a module of its own beside this one.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from stdioguard.installs.formats.places import Node, Path, Span, Splice, said
+from stdioguard.installs.formats.values import (
+    MAX_DEPTH,
+    REMOVE,
+    UNSET,
+    FormatError,
+    checked,
+    copy,
+    is_too_deep,
+    put,
+    same,
+    value_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_DEPTH: Final = 128
-"""Lists and objects inside each other. No client's file comes near it, and it keeps every walk over a value within the stack."""
-
-MAX_VALUES: Final = 200_000
-"""In one file whose parts are told apart. A file has megabytes because its texts are long, not because they are many."""
-
-Path: TypeAlias = tuple[str | int, ...]
-
-
-class FormatError(Exception):
-    """The text can't be read, or can't be edited without touching something else. One line for people."""
-
-    def __init__(self, message: str) -> None:
-        """Keep what the file says from writing to a terminal, or from filling it."""
-        shown = message if len(message) <= 300 else f"{message[:297]}..."
-        super().__init__(shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii"))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of `Document.text`: from character `start` up to, not including, character `end`."""
-
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class Node:
-    """Where one value stands, and its key if it has one."""
-
-    start: int
-    end: int
-    key: Span | None = None
-    kind: str = "scalar"
-    """"scalar"; "flow", between brackets with commas; "block", lines of their own; "spread", a table whose lines are in several
-    places; "shared", an alias of what stands elsewhere; "empty", a value of no characters."""
-    members: dict[str, Node] | list[Node] | None = None
-    """The children by key (the last of several with one key) or by index."""
-    order: list[Node] = field(default_factory=list)
-    """All children as they follow each other in the text."""
-
-    @property
-    def begin(self) -> int:
-        """Where the member begins: with its key, where it has one."""
-        return self.key.start if self.key is not None else self.start
-
-    def child(self, step: str | int) -> Node | None:
-        """Return the child of that key or index, or None."""
-        if isinstance(self.members, dict):
-            return self.members.get(step) if isinstance(step, str) else None
-        if isinstance(self.members, list) and isinstance(step, int) and 0 <= step < len(self.members):
-            return self.members[step]
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Splice:
-    """Put `text` in the place of the characters from `start` to `end`."""
-
-    start: int
-    end: int
-    text: str
-
-
-class _Marker:
-    """A value that no file can hold."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-_UNSET: Final = _Marker("UNSET")
-REMOVE: Final = _Marker("REMOVE")
-"""As the value of a `Change`: take the key and its value out."""
+__all__ = ["REMOVE", "Change", "Document", "FormatError", "Path", "Span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +42,11 @@ class Change:
     """
 
     path: Path
-    value: Any = _UNSET
+    value: Any = UNSET
     raw: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.value is _UNSET) == (self.raw is None):
+        if (self.value is UNSET) == (self.raw is None):
             raise TypeError("a Change has a value or a raw text, and not both")
 
 
@@ -148,7 +85,7 @@ class Document(ABC):
             raise FormatError(f"more than {MAX_DEPTH} lists and objects inside each other") from error
         if not isinstance(self.value, dict):
             raise FormatError(f"the file holds {_a(self.value)}, where clients expect keys and values")
-        if _is_too_deep(self.value):
+        if is_too_deep(self.value):
             raise FormatError(f"more than {MAX_DEPTH} lists and objects inside each other")
 
     # What a format provides.
@@ -263,36 +200,36 @@ class Document(ABC):
             raise FormatError("the file is empty, so there is nothing to edit in it")
         for known in self.duplicates:
             if path[: len(known)] == known:
-                raise FormatError(f"{_said(known)} is there more than once; keep one of them and try again")
+                raise FormatError(f"{said(known)} is there more than once; keep one of them and try again")
         node = self.node(path)
         if node is not None and node.kind == "shared":
-            raise FormatError(f"{_said(path)} is an alias of what stands elsewhere in the file, so it can't be edited alone")
-        if node is None and _at(self.value, path) is not _UNSET:
+            raise FormatError(f"{said(path)} is an alias of what stands elsewhere in the file, so it can't be edited alone")
+        if node is None and value_at(self.value, path) is not UNSET:
             raise FormatError(
-                f"{_said(path)} comes from an alias or a merge of what stands elsewhere in the file; it can't be edited alone"
+                f"{said(path)} comes from an alias or a merge of what stands elsewhere in the file; it can't be edited alone"
             )
         if change.raw is not None or (node is not None and change.value is not REMOVE):
             if node is None:
-                raise FormatError(f"{_said(path)} is not in the file")
+                raise FormatError(f"{said(path)} is not in the file")
             if node.kind == "spread":
-                raise FormatError(f"{_said(path)} is a table whose lines stand in several places; edit its keys")
-            text = change.raw if change.raw is not None else self._written(_checked(change.value, path), node)
+                raise FormatError(f"{said(path)} is a table whose lines stand in several places; edit its keys")
+            text = change.raw if change.raw is not None else self._written(checked(change.value, path), node)
             return [self._replaced(node, text)], False
         parent = self.node(path[:-1])
         if node is not None:
             if parent is None or node.kind == "spread":
-                raise FormatError(f"{_said(path)} is a table whose lines stand in several places; it is not removed")
+                raise FormatError(f"{said(path)} is a table whose lines stand in several places; it is not removed")
             return self._removed(parent, node), True
         if change.value is REMOVE:
-            raise FormatError(f"{_said(path)} is not in the file")
+            raise FormatError(f"{said(path)} is not in the file")
         if parent is None or parent.kind == "shared" or parent.members is None:
             raise FormatError(
-                f"{_said(path)} has nothing to be put into: {_said(path[:-1])} is not an object of its own in the file"
+                f"{said(path)} has nothing to be put into: {said(path[:-1])} is not an object of its own in the file"
             )
         step = path[-1]
         if isinstance(step, str) != isinstance(parent.members, dict) or (isinstance(step, int) and step != len(parent.members)):
-            raise FormatError(f"{_said(path)} is not a place to insert at")
-        return self._inserted(parent, step, _checked(change.value, path)), True
+            raise FormatError(f"{said(path)} is not a place to insert at")
+        return self._inserted(parent, step, checked(change.value, path)), True
 
     def _applied(self, changes: list[Change], splices: list[Splice]) -> Self:
         """Splice, decode again, and compare with what was asked for."""
@@ -301,63 +238,24 @@ class Document(ABC):
             pieces += [self.text[done : splice.start], splice.text]
             done = splice.end
         text = "".join([*pieces, self.text[done:]])
-        names = ", ".join(_said(change.path) for change in changes[:3]) + (" and more" if len(changes) > 3 else "")
+        names = ", ".join(said(change.path) for change in changes[:3]) + (" and more" if len(changes) > 3 else "")
         try:
             result = type(self)(text, self.form, bom=self.bom)
             duplicates = result.duplicates
         except FormatError as error:
             raise FormatError(f"editing {names} would break the file ({error})") from error
-        expected = _copy(self.value)
+        expected = copy(self.value)
         for change in changes:
             if change.raw is not None:
-                now = _at(result.value, change.path)
-                if result.raw(change.path) != change.raw or now is _UNSET:
-                    raise FormatError(f"the text for {_said(change.path)} is not one value")
-                _put(expected, change.path, now)
+                now = value_at(result.value, change.path)
+                if result.raw(change.path) != change.raw or now is UNSET:
+                    raise FormatError(f"the text for {said(change.path)} is not one value")
+                put(expected, change.path, now)
             else:
-                _put(expected, change.path, change.value)
+                put(expected, change.path, change.value)
         if not same(result.value, expected) or duplicates != self.duplicates:
             raise FormatError(f"editing {names} would change something else in the file too; edit it by hand")
         return result
-
-
-def same(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same, where 1, 1.0 and true are three values and NaN is itself. Order of keys is no matter."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
-
-
-def starts_line(text: str, offset: int) -> str | None:
-    """Return the white space between the line's beginning and `offset`, or None where something else stands there."""
-    begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-    before = text[begin:offset]
-    return before if not before.strip(" \t") else None
-
-
-def line_indent(text: str, offset: int) -> str:
-    """Return the white space that the line of `offset` begins with."""
-    begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-    end = begin
-    while end < len(text) and text[end] in " \t":
-        end += 1
-    return text[begin:end]
-
-
-def _said(path: Path) -> str:
-    """Write a path for people: `mcpServers.x.args[0]`."""
-    said = ""
-    for step in path:
-        if isinstance(step, int):
-            said += f"[{step}]"
-        else:
-            shown = step if step.isprintable() and step and not set(step) & set(". []\"'") else ascii(step)
-            said += f".{shown}" if said else shown
-    return said or "the file"
 
 
 def _a(value: Any) -> str:
@@ -367,60 +265,3 @@ def _a(value: Any) -> str:
 
 def _meet(one: Splice, other: Splice) -> bool:
     return one.start <= other.end and other.start <= one.end
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        is_key = isinstance(value, dict) and isinstance(step, str) and step in value
-        if is_key or (isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)):
-            value = value[step]
-        else:
-            return _UNSET
-    return value
-
-
-def _put(value: Any, path: Path, new: Any) -> None:
-    """Make one change of a plain value, as the text's change is meant."""
-    for step in path[:-1]:
-        value = value[step]
-    step = path[-1]
-    if new is REMOVE:
-        del value[step]
-    elif isinstance(value, list) and step == len(value):
-        value.append(_copy(new))
-    else:
-        value[step] = _copy(new)
-
-
-def _copy(value: Any) -> Any:
-    """Copy without sharing: one object in two places becomes two."""
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copy(item) for item in value]
-    return value
-
-
-def _checked(value: Any, path: Path) -> Any:
-    """Return `value` with lists for tuples, or raise FormatError where no file can hold it."""
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _checked(item, path) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_checked(item, path) for item in value]
-    if value is None or type(value) in {str, int, float, bool}:
-        return value
-    raise FormatError(f"{_said(path)} can't be set to a {type(value).__name__}")
-
-
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            item
-            for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return False
-    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stdioguard.installs.formats.document import Node, Splice, line_indent, starts_line
+from stdioguard.installs.formats.places import Node, Splice, line_indent, starts_line
 
 if TYPE_CHECKING:
     import re

@@ -9,9 +9,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stdioguard.installs.formats.document import FormatError
 from stdioguard.installs.formats.flow import Grammar
 from stdioguard.installs.formats.json_text import JsonDocument, Token, for_people
+from stdioguard.installs.formats.values import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

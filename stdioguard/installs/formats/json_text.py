@@ -10,18 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from stdioguard.installs.formats.document import (
-    MAX_VALUES,
-    Document,
-    FormatError,
-    Node,
-    Path,
-    Span,
-    Splice,
-    line_indent,
-    starts_line,
-)
+from stdioguard.installs.formats.document import Document
 from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_of, nested, removed, written
+from stdioguard.installs.formats.places import Node, Path, Span, Splice, line_indent, starts_line
+from stdioguard.installs.formats.values import MAX_VALUES, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,10 @@ import re
 import tomllib
 from typing import Any, Final
 
-from stdioguard.installs.formats.document import Document, FormatError, Node, Span, Splice, line_indent, starts_line
+from stdioguard.installs.formats.document import Document
 from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_of, nested, removed, written
+from stdioguard.installs.formats.places import Node, Span, Splice, line_indent, starts_line
+from stdioguard.installs.formats.values import FormatError
 
 _STRING = r'''"""(?>[^"\\]+|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?>[^\']+|\'{1,2}(?!\'))*+\'{3,5}|"(?>[^"\\\n]+|\\.)*+"|'[^'\n]*+\''''
 _SIMPLE_KEY = r"""[A-Za-z0-9_-]++|"(?>[^"\\\n]+|\\.)*+"|'[^'\n]*+\'"""

@@ -16,18 +16,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
 from ruamel.yaml.nodes import ScalarNode
 
-from stdioguard.installs.formats.document import (
-    MAX_DEPTH,
-    Document,
-    FormatError,
-    Node,
-    Path,
-    Span,
-    Splice,
-    line_indent,
-    starts_line,
-)
+from stdioguard.installs.formats.document import Document
 from stdioguard.installs.formats.flow import Grammar, Layout, inserted, layout_of, nested, removed, written
+from stdioguard.installs.formats.places import Node, Path, Span, Splice, line_indent, starts_line
+from stdioguard.installs.formats.values import MAX_DEPTH, FormatError
 
 _MAX_VALUES: Final = 50_000
 """Of one file, with each alias counted as what it stands for. It takes the library a few seconds to get there."""

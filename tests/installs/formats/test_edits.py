@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stdioguard.installs.formats import REMOVE, Change, FormatError, parse
-from stdioguard.installs.formats.document import same
+from stdioguard.installs.formats.values import same
 from tests.installs.formats import texts
 
 FORMS = ["json", "json5", "toml", "yaml"]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stdioguard.installs.formats import FormatError, parse
-from stdioguard.installs.formats.document import same
+from stdioguard.installs.formats.values import same
 
 PIECES = [
     "{",
