@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from stdioguard.guard.display import visible
 from stdioguard.installs import dialects
 from stdioguard.installs.dialects import claude_code, jetbrains
 from stdioguard.sandbox import clients
@@ -303,22 +304,22 @@ def read_entries(found: Found) -> Listing:
         snapshot = files.read(found.path)
     except files.FileProblem as problem:
         where = "" if problem.path == found.path else f"{found.path}: "  # a link may lead elsewhere
-        return Listing(found, problem=f"{where}{problem}")
+        return Listing(found, problem=visible(f"{where}{problem}"))
     if found.form == "xml":
         try:
             value = jetbrains.parse(snapshot.data)
         except ValueError as error:
-            return Listing(found, None, snapshot, problem=f"{found.path}: {error}")
+            return Listing(found, None, snapshot, problem=visible(f"{found.path}: {error}"))
         return Listing(found, None, snapshot, entries_of(found, value))
     try:
         document = formats.parse(snapshot.data, found.form)
     except formats.FormatError as error:
-        return Listing(found, None, snapshot, problem=f"{found.path}: {error}")
+        return Listing(found, None, snapshot, problem=visible(f"{found.path}: {error}"))
     entries = entries_of(found, document.value)
     try:
         entries = [_once(entry, document.duplicates) for entry in entries]
     except formats.FormatError as error:
-        entries = [replace(entry, fixed=entry.fixed or str(error)) for entry in entries]
+        entries = [replace(entry, fixed=entry.fixed or visible(str(error))) for entry in entries]
     if found.level == "extension":
         entries = [replace(entry, disabled=entry.disabled or _is_off(found.path)) for entry in entries]
     return Listing(found, document, snapshot, entries)

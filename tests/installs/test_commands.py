@@ -3,9 +3,69 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stdioguard.installs.commands import Started, plain_name, profile_for, recognise
 
+LAUNCHERS = [
+    "npx",
+    "npm",
+    "exec",
+    "pnpm",
+    "dlx",
+    "yarn",
+    "bun",
+    "x",
+    "bunx",
+    "uv",
+    "tool",
+    "run",
+    "uvx",
+    "pipx",
+    "docker",
+    "deno",
+    "dnx",
+    "python",
+    "node",
+]
+SHELL = [
+    "bash",
+    "-c",
+    "-lc",
+    "cmd",
+    "/c",
+    "/s",
+    "powershell",
+    "-Command",
+    "env",
+    "-S",
+    "mise",
+    "--",
+    "timeout",
+    "5",
+    "sudo",
+    "A=b",
+    "npx x && y",
+    "a | b",
+]
+OPTIONS = [
+    "-y",
+    "-p",
+    "--package",
+    "--package=x",
+    "--from",
+    "--with",
+    "-m",
+    "-e",
+    "@a/b@1.0.0",
+    "git+https://x/y@z",
+    "npm:x",
+    "jsr:@a/b",
+    "./x",
+    "-",
+    "",
+]
 SHA = "a" * 40
 DIGEST = "sha256:" + "b" * 64
 
@@ -299,6 +359,15 @@ def test_a_users_profile_names_a_command(tmp_path, monkeypatch) -> None:
 def test_names_of_programs_lose_folders_and_windows_endings() -> None:
     names = ["/usr/bin/npx", r"C:\x\npx.cmd", "NPX.EXE", "my.server", "server.exe", "python3.12"]
     assert [plain_name(name) for name in names] == ["npx", "npx", "npx", "my.server", "server", "python3.12"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from([*LAUNCHERS, *SHELL, *OPTIONS]) | st.text(max_size=6), max_size=10))
+def test_no_words_make_it_raise_or_point_at_a_word_that_is_not_there(argv: list[str]) -> None:
+    started = recognise(argv)
+    assert started.index is None or 0 <= started.index < len(argv)
+    assert (started.ecosystem == "opaque") <= bool(started.opaque)
+    assert all(type(word) is str or isinstance(word, str) for word in started.arguments)
 
 
 def test_recognising_never_raises() -> None:

@@ -219,6 +219,13 @@ def test_what_cannot_be_read_is_a_listing_with_one_line(tmp_path) -> None:
 
 
 @LINUX
+def test_a_name_with_line_breaks_makes_no_second_line(tmp_path) -> None:
+    listing = find.read_entries(find.given(str(put(tmp_path / "a\nb\x1b[2J.json", "{"))))
+    assert listing.problem.isprintable()
+    assert "a\\nb" in listing.problem
+
+
+@LINUX
 def test_a_fifo_does_not_hang(tmp_path) -> None:
     os.mkfifo(tmp_path / "mcp.json")
     assert "mcp.json" in find.read_entries(find.given(str(tmp_path / "mcp.json"))).problem

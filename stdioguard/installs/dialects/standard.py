@@ -112,19 +112,19 @@ class Standard:
         )  # fmt: skip
         entry = Entry(
             self.client, "", "given", name, path, "stdio", fields,
-            env=texts(member.get(env or "")), cwd=text_or_none(member.get(cwd or "")),
+            env=texts(_at(member, env)), cwd=text_or_none(_at(member, cwd)),
             disabled=any(member.get(one) is True for one in self.off) or any(member.get(one) is False for one in self.on),
-            url=text_or_none(member.get(url or "")), headers=texts(member.get(headers or "")),
+            url=text_or_none(_at(member, url)), headers=texts(_at(member, headers)),
             extra={one: other for one, other in member.items() if one not in known},
         )  # fmt: skip
-        return self.judged(entry, member, member.get(command or ""), member.get(args or ""))
+        return self.judged(entry, member, _at(member, command), _at(member, args))
 
     def judged(self, entry: Entry, member: Mapping[str, Any], command: Any, args: Any) -> Entry:
         """Return the entry with its kind and its command line, once all else of it is known."""
         kind = self._kind(member, command, entry.url)
         if kind == "remote":
             if entry.url is None:
-                return replace(entry, kind="broken", problem=f"of type {member.get('type')}, but without an address")
+                return replace(entry, kind="broken", problem=f"of type {_type(member)}, but without an address")
             return replace(entry, kind="remote")
         if command is None:
             return replace(entry, kind="broken", problem="names neither a command nor an address")
@@ -133,10 +133,10 @@ class Standard:
         return replace(entry, kind="broken" if problem else "stdio", argv=argv, shape=shape, fields=fields, problem=problem)
 
     def _kind(self, member: Mapping[str, Any], command: Any, url: str | None) -> Kind:
-        given = next((member[name] for name in ("type", "transportType", "transport") if isinstance(member.get(name), str)), "")
-        if given.lower() in _REMOTE_TYPES:
+        given = _type(member).lower()
+        if given in _REMOTE_TYPES:
             return "remote"
-        if given.lower() in _LOCAL_TYPES or url is None:
+        if given in _LOCAL_TYPES or url is None:
             return "stdio"
         return "remote" if command is None or self.url_first else "stdio"
 
@@ -156,6 +156,14 @@ def at(value: Any, path: Path) -> Any:
 def first(member: Mapping[str, Any], names: Sequence[str]) -> str | None:
     """Return the first of the names that the member has, with a value that is not null."""
     return next((name for name in names if member.get(name) is not None), None)
+
+
+def _type(member: Mapping[str, Any]) -> str:
+    return next((member[name] for name in ("type", "transportType", "transport") if isinstance(member.get(name), str)), "")
+
+
+def _at(member: Mapping[str, Any], name: str | None) -> Any:
+    return None if name is None else member[name]
 
 
 def kind_of(value: Any) -> str:

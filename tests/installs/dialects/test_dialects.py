@@ -241,6 +241,7 @@ def test_a_remote_server_is_listed_and_never_rewritten(client, form, text, url, 
         ('{"command": "x", "args": [{}]}', "an argument is not a text but an object"),
         ('{"command": "x", "args": [null]}', "an argument is not a text but null"),
         ('{"type": "http", "command": "x"}', "of type http, but without an address"),
+        ('{"transportType": "sse"}', "of type sse, but without an address"),
     ],
 )
 def test_a_broken_entry_says_what_is_wrong_and_is_left_alone(member: str, problem: str) -> None:
@@ -257,6 +258,11 @@ def test_what_is_known_of_a_broken_entry_is_still_told() -> None:
     )
     assert entry.argv == ["npx", "-y", "evil"]
     assert entry.env == {"A": "1", "B": "true", "C": ""}
+
+
+def test_a_member_without_a_name_is_no_part_of_the_command() -> None:
+    _, (entry,) = read("Cursor", '{"mcpServers": {"one": {"command": "x", "": ["evil"]}}}', "json")
+    assert (entry.argv, entry.env, entry.extra) == (["x"], {}, {"": ["evil"]})
 
 
 def test_servers_that_are_no_object_are_one_broken_entry() -> None:

@@ -40,7 +40,7 @@ def in_place(key: str, servers: Any) -> Any:
     return value
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(KINDS),
     value=st.one_of(VALUES, st.dictionaries(st.text(max_size=3), st.one_of(ENTRIES, VALUES), max_size=3)),
