@@ -8,8 +8,10 @@ import pathlib
 
 import pytest
 
-from stdioguard.installs import find
+from stdioguard.installs import dialects, find
+from stdioguard.installs.entries import Entry
 from stdioguard.installs.find import Found, Home
+from stdioguard.installs.formats import REMOVE, Change
 from stdioguard.sandbox import clients
 
 SERVERS = {"mcpServers": {"one": {"command": "npx", "args": ["-y", "server"]}}}
@@ -320,3 +322,18 @@ def test_the_development_configs_are_all_understood() -> None:
         for entry in listing.entries:
             if entry.kind == "broken":
                 assert "without an address" in entry.problem, path
+        changes = [change for entry in listing.entries if entry.editable for change in rewritten(entry)]
+        wrapped = listing.document.edited(changes)
+        again = find.entries_of(listing.found, wrapped.value)
+        assert [one.argv[:2] for one in again if one.kind == "stdio"] == [["/opt/stdioguard", "run"]] * sum(
+            one.kind == "stdio" for one in again
+        )
+        back = [
+            Change(one.path, value=REMOVE) if (raw := listing.document.raw(one.path)) is None else Change(one.path, raw=raw)
+            for one in changes
+        ]
+        assert wrapped.edited(back).data() == path.read_bytes(), path
+
+
+def rewritten(entry: Entry) -> list[Change]:
+    return dialects.dialect(entry.client).rewrite(entry, ["/opt/stdioguard", "run", "--server", entry.name, "--", *entry.argv])
