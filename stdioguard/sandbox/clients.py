@@ -96,16 +96,21 @@ CLIENT_CONFIGS = (
     ClientConfig("Visual Studio", "json", "servers", user={WINDOWS: (".mcp.json",)}, project=(".vs/mcp.json", ".mcp.json")),
     ClientConfig(
         "Codex", "toml", "mcp_servers", everywhere=(".codex/config.toml", ".codex/*.config.toml"), project=(".codex/config.toml",),
-        user={LINUX: ("/etc/codex/config.toml",), MACOS: ("/etc/codex/config.toml",), WINDOWS: ("%PROGRAMDATA%/OpenAI/Codex/config.toml",)},
+        user={LINUX: ("/etc/codex/config.toml", "/etc/codex/managed_config.toml"),
+              MACOS: ("/etc/codex/config.toml", "/etc/codex/managed_config.toml"), WINDOWS: ("%PROGRAMDATA%/OpenAI/Codex/config.toml",)},
     ),
     ClientConfig(
         "Gemini CLI", "jsonc", "mcpServers", everywhere=(".gemini/settings.json", ".gemini/extensions/*/gemini-extension.json"),
         project=(".gemini/settings.json",),
-        user={LINUX: ("/etc/gemini-cli/settings.json",), MACOS: ("/Library/Application Support/GeminiCli/settings.json",),
-              WINDOWS: ("%PROGRAMDATA%/gemini-cli/settings.json",)},
+        user={
+            LINUX: ("/etc/gemini-cli/settings.json", "/etc/gemini-cli/system-defaults.json"),
+            MACOS: ("/Library/Application Support/GeminiCli/settings.json", "/Library/Application Support/GeminiCli/system-defaults.json"),
+            WINDOWS: ("%PROGRAMDATA%/gemini-cli/settings.json", "%PROGRAMDATA%/gemini-cli/system-defaults.json"),
+        },
     ),
     ClientConfig("Qwen Code", "json", "mcpServers", everywhere=(".qwen/settings.json",), project=(".qwen/settings.json",)),
-    ClientConfig("Windsurf", "json", "mcpServers", everywhere=(".codeium/windsurf/mcp_config.json", ".codeium/mcp_config.json")),
+    ClientConfig("Windsurf", "json", "mcpServers", everywhere=(
+        ".codeium/windsurf/mcp_config.json", ".codeium/windsurf-next/mcp_config.json", ".codeium/mcp_config.json")),
     ClientConfig(
         "Zed", "jsonc", "context_servers", project=(".zed/settings.json",),
         user={LINUX: (".config/zed/settings.json",), MACOS: (".config/zed/settings.json",), WINDOWS: ("%APPDATA%/Zed/settings.json",)},
@@ -129,6 +134,7 @@ CLIENT_CONFIGS = (
         everywhere=(".continue/config.yaml", ".continue/mcpServers/*.yaml", ".continue/mcpServers/*.yml", ".continue/mcpServers/*.json"),
         project=(".continue/mcpServers/*.yaml", ".continue/mcpServers/*.yml", ".continue/mcpServers/*.json"),
     ),
+    ClientConfig("Continue", "json", "experimental.modelContextProtocolServers", everywhere=(".continue/config.json",)),
     ClientConfig(
         "Goose", "yaml", "extensions",
         user={LINUX: (".config/goose/config.yaml",), MACOS: (".config/goose/config.yaml",),
@@ -136,12 +142,15 @@ CLIENT_CONFIGS = (
     ),
     ClientConfig(
         "opencode", "jsonc", "mcp|mcp.servers",
-        everywhere=(".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".opencode/opencode.json",
-                    ".opencode/opencode.jsonc"),
+        everywhere=(
+            ".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".config/opencode/config.json",
+            ".opencode/opencode.json", ".opencode/opencode.jsonc",
+        ),
         project=("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
     ),
     ClientConfig(
-        "Kiro", "json", "mcpServers", everywhere=(".kiro/settings/mcp.json", ".kiro/agents/*.json"), project=(".kiro/settings/mcp.json",)
+        "Kiro", "json", "mcpServers", everywhere=(".kiro/settings/mcp.json", ".kiro/agents/*.json"),
+        project=(".kiro/settings/mcp.json", ".kiro/agents/*.json"),
     ),
     ClientConfig(
         "Amazon Q", "json", "mcpServers",
@@ -160,6 +169,7 @@ CLIENT_CONFIGS = (
     ClientConfig(
         "JetBrains AI Assistant", "xml", "McpApplicationServerCommands",
         user=_application("JetBrains", "JetBrains", "JetBrains", "*/options/llm.mcpServers.xml"),
+        project=(".idea/workspace.xml", ".idea/.idea.*/.idea/workspace.xml"),
     ),
     ClientConfig(
         "JetBrains AI Assistant", "json", "mcpServers|", everywhere=(".ai/mcp/mcp.json",), project=(".ai/mcp/mcp.json", ".idea/mcp.json")

@@ -244,6 +244,18 @@ def test_an_entry_that_is_written_twice_is_listed_and_not_editable(tmp_path) -> 
     assert "twice" in listing.entries[0].fixed
 
 
+def test_a_projects_jetbrains_file_is_listed_and_its_other_commands_are_not(tmp_path) -> None:
+    text = """<project><component name="RunManager"><configuration><option name="command" value="make" /></configuration></component>
+      <component name="McpProjectServerCommands"><commands><McpServerConfigurationProperties>
+      <option name="command" value="npx" /><option name="name" value="one" /></McpServerConfigurationProperties></commands></component></project>"""
+    put(tmp_path / ".idea" / "workspace.xml", text)
+    (found,) = find.projects(str(tmp_path)).files
+    (entry,) = find.read_entries(found).entries
+    assert (entry.name, entry.argv, entry.level, entry.editable) == ("one", ["npx"], "project", False)
+    put(tmp_path / ".idea" / "workspace.xml", '<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]><x>&a;</x>')
+    assert "document type" in find.read_entries(found).problem
+
+
 def test_an_empty_file_has_no_servers_and_no_problem(tmp_path) -> None:
     listing = find.read_entries(find.given(str(put(tmp_path / "mcp.json", ""))))
     assert (listing.entries, listing.problem) == ([], "")

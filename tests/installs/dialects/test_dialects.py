@@ -138,6 +138,11 @@ SHAPES: list[tuple[str, str, str, list[str], dict[str, str], str]] = [
         """,
         ["npx", "-y", "server"], {}, "command+args",
     ),
+    (
+        "Continue", "json",
+        '{"experimental": {"modelContextProtocolServers": [{"name": "one", "transport": {"type": "stdio", "command": "npx", "args": ["x"]}}]}}',
+        ["npx", "x"], {}, "nested",
+    ),
     ("Kiro", "json", '{"mcpServers": {"one": {"command": "x", "args": [], "disabled": true, "autoApprove": ["a"]}}}', ["x"], {}, "command+args"),
 ]  # fmt: skip
 
@@ -335,6 +340,9 @@ def test_servers_that_geminis_lists_leave_out_are_disabled(lists: str, off: list
 
 
 def test_what_starts_nothing_from_here_is_no_entry() -> None:
+    for names in ('"./servers.json"', '["./a.json"]'):
+        _, entries = read("Claude Code", '{"name": "plugin", "mcpServers": %s}' % names, "json")
+        assert entries == []
     _, entries = read("Goose", "extensions:\n  a: {type: builtin}\n  b: {type: platform}\n", "yaml")
     assert entries == []
     _, entries = read("opencode", '{"mcp": {"a": {"enabled": false}}}', "jsonc")
