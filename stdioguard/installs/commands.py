@@ -29,9 +29,14 @@ MAX_WRAPPERS = 16
 """More than these is no command line that a person wrote."""
 
 
+_WRAPPING_PACKAGES = {"cross-env": "cross-env", "dotenv-cli": "dotenv", "dotenv": "dotenv", "@dotenvx/dotenvx": "dotenvx"}
+"""Packages of npm that start another command, and the wrapper that each is."""
+
+
 def recognise(argv: Sequence[str]) -> Started:
     """Tell what `argv` starts. Never raises: words that make no sense are `opaque`."""
-    return _recognise([Word.at(text, place) for place, text in enumerate(argv)], ())
+    found = _recognise([Word.at(text, place) for place, text in enumerate(argv)], ())
+    return replace(found, arguments=tuple(map(str, found.arguments)))
 
 
 def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
@@ -64,6 +69,12 @@ def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
         words = inner
     read = python.python if PYTHON.fullmatch(program) else _FETCHERS.get(program)
     found = (read(words) if read else None) or others.program(program, words)
+    if found.ecosystem == "npm" and found.name in _WRAPPING_PACKAGES and found.arguments:
+        # The arguments are still the words that were given.
+        inner_words = [word if isinstance(word, Word) else Word.at(word, None) for word in found.arguments]
+        inner_found = _recognise([Word.at(_WRAPPING_PACKAGES[found.name], None), *inner_words], (*wrappers, program))
+        also = (*found.also, found.spec, *inner_found.also)
+        return replace(inner_found, also=also, opaque=opaque or found.opaque or inner_found.opaque)
     if found.ecosystem == "command" and found.source == "program" and tools:
         found = _of_tools(tools, found)
     if found.index is None and found.spec:

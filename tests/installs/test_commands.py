@@ -176,6 +176,9 @@ def test_a_package_of_pypi_is_found_by_whatever_fetches_it(
         ("uv run --project /x server", ("command", "server", "project", None, False)),
         ("npm run start", ("command", "npm run start", "project", None, False)),
         ("bun run server.ts", ("command", "server.ts", "path", None, False)),
+        ("bun start", ("command", "bun run start", "project", None, False)),
+        ("tsx watch src/x.ts", ("command", "x.ts", "path", None, False)),
+        ("uv run python -m x", ("command", "x", "project", None, False)),
         ("java -Xmx1g -jar /x/server.jar", ("command", "server.jar", "path", None, False)),
         ("docker mcp gateway run", ("command", "docker", "program", None, False)),
         ("docker exec -i box server", ("command", "docker", "program", None, False)),
@@ -196,6 +199,8 @@ def test_images_and_programs_are_told_from_packages(line: str, expected: tuple[s
         (["bash", "-o", "pipefail", "-c", "npx -y server"], ("bash",)),
         (["bash", "-c", 'exec "$0" "$@"', "npx", "-y", "server"], ("bash",)),
         (["powershell", "-NoProfile", "-Command", "npx -y server"], ("powershell",)),
+        (["pwsh.exe", "-c", "& npx.cmd -y server"], ("pwsh",)),
+        (["corepack", "pnpm", "dlx", "server"], ("corepack",)),
         (["env", "-i", "A=b", "PATH=/x", "npx", "-y", "server"], ("env",)),
         (["/usr/bin/env", "-S", "npx -y server"], ("env",)),
         (["env", "-u", "X", "npx", "-y", "server"], ("env",)),
@@ -287,6 +292,24 @@ def test_a_launcher_without_anything_to_launch_is_a_program(word: str) -> None:
     assert recognise([word, "--version"]).name == word
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "npx -y dotenv-cli@7 -e .env -- npx -y server@1.0.0 a",
+        "npx cross-env A=b npx server@1.0.0 a",
+        "npx @dotenvx/dotenvx run -- uv run npx server@1.0.0 a",
+    ],
+)
+def test_a_package_that_starts_another_is_told_beside_it(line: str) -> None:
+    argv = line.split()
+    started = recognise(argv)
+    assert (started.identity, started.version, started.arguments) == ("npm:server", "1.0.0", ("a",))
+    assert started.also == (next(word for word in argv if "dotenv" in word or "cross" in word),)
+    assert started.index is not None
+    assert argv[started.index] == "server@1.0.0"
+    assert profile_for(started) is None
+
+
 def test_variables_that_the_words_set_are_told() -> None:
     started = recognise(["env", "-u", "X", "A=1", "bash", "-c", "B=2 npx -y server C=3"])
     assert (started.identity, started.sets, started.arguments) == ("npm:server", ("A", "B"), ("C=3",))
@@ -326,6 +349,8 @@ def test_other_packages_and_other_registries_are_told() -> None:
         ("uvx --with evil mcp-server-git", None),
         ("uvx --index-url https://evil.example mcp-server-git", None),
         ("uv run mcp-server-git", None),
+        ("uv run python -m mcp_server_git", None),
+        ("uv run -m mcp_server_git", None),
         ("uv run npx @modelcontextprotocol/server-filesystem", None),
         ("poetry run mcp-server-git", None),
         ("direnv exec /x mcp-server-git", None),

@@ -173,12 +173,10 @@ def bun(words: list[Word]) -> Started | None:
     before = words[1 : len(words) - len(rest)]
     if rest[:1] == ["x"]:
         return npx([*before, *rest[1:]], BUNX_VALUES)
-    if rest[:1] == ["run"]:
-        _, inner = options_of(rest[1:], _BUN_VALUES)
-        if inner and not is_file(inner[0]):
-            return project_script("bun", [rest[0], *inner])
-        return script(inner)
-    return script(rest)
+    inner = options_of(rest[1:], _BUN_VALUES)[1] if rest[:1] == ["run"] else rest
+    if inner and not is_file(inner[0]):
+        return project_script("bun", [Word.at("run", None), *inner])
+    return script(inner)
 
 
 _NODE_VALUES = values_of(
@@ -192,7 +190,7 @@ def node(words: list[Word]) -> Started | None:
     options, rest = options_of(words[1:], _NODE_VALUES)
     if options.keys() & {"-e", "--eval", "-p", "--print"}:
         return Started("opaque", "node", "program", tuple(rest), opaque="its code is on the command line", index=words[0].place)
-    return script(rest)
+    return script(rest[1:] if rest[:1] == ["watch"] else rest)
 
 
 def called(program: str, words: list[Word]) -> str | None:

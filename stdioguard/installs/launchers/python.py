@@ -125,7 +125,8 @@ def uv(words: list[Word]) -> Started | None:
     else:
         found = _with(also, rest) or _in_project(rest)
         also = [name for name in also if name != found.spec]
-    return replace(found, also=(*found.also, *map(str, also)), registry=registry or found.registry)
+    source = "project" if found.source == "program" else found.source  # the project's environment has its own
+    return replace(found, source=source, also=(*found.also, *map(str, also)), registry=registry or found.registry)
 
 
 def _with(packages: Sequence[str], rest: list[Word]) -> Started | None:

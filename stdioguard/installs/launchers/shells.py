@@ -134,7 +134,7 @@ def powershell(words: list[Word]) -> tuple[list[Word], str] | None:
         if option in ("-command", "-c"):
             if not rest:
                 return [], "the shell is given no command"
-            inner, reason = line(rest[0]) if len(rest) == 1 else (rest, "")
+            inner, reason = line(rest[0].strip().removeprefix("& ")) if len(rest) == 1 else (rest, "")
             return (inner[1:] if inner[:1] == ["&"] else inner), reason
         if option in ("-file", "-f", "-encodedcommand", "-e", "-enc"):
             return None if option in ("-file", "-f") else ([], "its command is encoded")

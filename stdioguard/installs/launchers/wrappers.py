@@ -35,7 +35,7 @@ class Wrapper:
 WRAPPERS = {
     "env": Wrapper(values=values_of("-u --unset -C --chdir -a --argv0"), assignments=True),
     "nohup": Wrapper(), "setsid": Wrapper(), "command": Wrapper(), "exec": Wrapper(values=values_of("-a")), "chronic": Wrapper(),
-    "unbuffer": Wrapper(), "time": Wrapper(values=values_of("-o -f --output --format")),
+    "corepack": Wrapper(), "unbuffer": Wrapper(), "time": Wrapper(values=values_of("-o -f --output --format")),
     "nice": Wrapper(values=values_of("-n --adjustment")),
     "ionice": Wrapper(values=values_of("-c -n -p --class --classdata")),
     "timeout": Wrapper(values=values_of("-s -k --signal --kill-after"), skipped=1),
