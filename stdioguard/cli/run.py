@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
+from stdioguard.launch import environment
 from stdioguard.launch.errors import REFUSED, USAGE
-from stdioguard.policy import environment
 from stdioguard.sandbox import guarantees
 
 HELP = """\
@@ -68,10 +67,8 @@ def main(arguments: list[str]) -> int:
             waived.append(value)
             continue
         if name == "--environment":
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-                return _usage(f"--environment {value}: the name of a variable is wanted, without its value")
-            if environment.is_forbidden(value):
-                return _usage(f"--environment {value}: it makes a program run other code, and is never passed")
+            if not environment.can_be_passed(value):
+                return _usage(f"--environment {value}: no name of a variable, or of one that makes a program run other code")
             passed.append(value)
             continue
         if name in values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from stdioguard.policy import environment as names
 
@@ -26,6 +27,11 @@ def for_server(policy: Policy, own: Mapping[str, str], more: Iterable[str] = ())
     kept["PATH"] = search_path(own)
     kept |= policy.sandbox["secrets"]
     return kept
+
+
+def can_be_passed(name: str) -> bool:
+    """Tell whether `--environment` takes a name: one of a variable, and of none that makes a program run other code."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name) is not None and not names.is_forbidden(name)
 
 
 def search_path(own: Mapping[str, str]) -> str:

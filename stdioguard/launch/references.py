@@ -99,7 +99,7 @@ def binding(
         "profile": _profile(profile),
         "command": [_parts(word, is_literal) for word in command],
         "environment": [[name, _parts(value, is_literal)] for name, value in sorted(kept.items()) if name not in names.BASE],
-        "required": sorted(name for name in given if name not in names.BASE and not names.is_forbidden(name)),
+        "required": sorted(name for name in given if name not in names.BASE and variables.can_be_passed(name)),
         "cwd": None if cwd is None or not is_literal(cwd) else os.path.realpath(cwd),
         "path": path,
         "folders": [[name, value] for name, value in sorted({**own, **literal}.items()) if _FOLDERS_OF_CODE.match(name)],

@@ -119,6 +119,21 @@ def test_what_env_sets_gets_its_value(home: Path) -> None:
         assert guarded.open().status()["environment"]["GITHUB_TOKEN"] == VALUE
 
 
+def test_variables_of_the_entry_that_are_never_passed_keep_nobody_from_the_secret(home: Path) -> None:
+    given = {
+        "T": "secret:github",
+        "NODE_OPTIONS": "--require ./x.js",
+        "odd-name": "x",
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+    }
+    bind(home, given=given)
+    with start(home, given=given, pass_on=["T"]) as guarded:
+        seen = guarded.open().status()["environment"]
+    assert seen["T"] == VALUE
+    assert "NODE_OPTIONS" not in seen
+
+
 def test_several_secrets_of_one_entry(home: Path) -> None:
     given = {"A": "secret:a", "B": "secret:b"}
     for name in ("a", "b"):
