@@ -162,6 +162,17 @@ def _put(name: str, value: str, data: bytes, bound: dict[str, Any] | None, befor
     return KEYRING
 
 
+def bind(name: str, bound: dict[str, Any]) -> str:
+    """Bind a secret anew, where its entry has changed, and return where it is kept. Raises `SecretError`, also for one of another server.
+
+    The caller has to know that the entry is the one which the secret was moved out of: an entry only says which secret it wants.
+    """
+    before = bound_to(name)
+    if before is None or before.get("server") != bound.get("server"):
+        raise SecretError(f"{PREFIX}{name} is not of the server {bound.get('server')}, so it is not bound to that")
+    return put(name, get(name), bound=bound, replace=True)
+
+
 def forget(name: str) -> None:
     """Remove a secret. One that is not there is no mistake. Raises `SecretError` where it stays."""
     kept = find(name)

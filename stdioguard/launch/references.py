@@ -100,7 +100,7 @@ def binding(
         "command": [_parts(word, is_literal) for word in command],
         "environment": [[name, _parts(value, is_literal)] for name, value in sorted(kept.items()) if name not in names.BASE],
         "required": sorted(name for name in given if name not in names.BASE and variables.can_be_passed(name)),
-        "cwd": None if cwd is None or not is_literal(cwd) else os.path.realpath(cwd),
+        "cwd": os.path.realpath(cwd) if cwd is not None and os.path.isabs(cwd) and is_literal(cwd) else None,
         "path": path,
         "folders": [[name, value] for name, value in sorted({**own, **literal}.items()) if _FOLDERS_OF_CODE.match(name)],
         "places": _places(),

@@ -60,6 +60,19 @@ def test_a_name_in_use_is_refused_unless_it_is_to_be_replaced() -> None:
     assert (secrets.get("a"), secrets.bound_to("a")) == ("two", None)
 
 
+def test_a_secret_is_bound_anew_to_its_own_server_only() -> None:
+    secrets.put("a", "one", bound=BOUND)
+    secrets.bind("a", {**BOUND, "command": [["new"]]})
+    assert (secrets.get("a"), secrets.bound_to("a")) == ("one", {**BOUND, "command": [["new"]]})
+    with refuse("not of the server evil"):
+        secrets.bind("a", {**BOUND, "server": "evil"})
+    secrets.put("hand", "one", bound=None)
+    with refuse("not of the server"):
+        secrets.bind("hand", BOUND)
+    with refuse("is not there"):
+        secrets.bind("nobody", BOUND)
+
+
 def test_two_that_take_one_name_at_once_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     unaware = secrets.find
     secrets.put("a", "one", bound={"server": "one"})
