@@ -5,8 +5,9 @@ A reference stands where a variable has it for its whole value, where it is a wh
 Whoever can write an entry, such as the author of a project that somebody opens, can name any secret in it. So a secret that was moved out
 of an entry is bound to that entry: the server's name, the profile, every word of the command, every variable that the entry sets. What a
 client fills in (`${workspaceFolder}`) is left open, but may not begin an option. That alone would not do, since the same words start
-something else where PATH, a package manager's folder or the working directory is another one. So PATH and those folders are not the
-launch's but the ones of the time when the secret was bound, and code in a working directory that the entry does not name is refused.
+something else where PATH, a package manager's folder or the working directory is another one. So PATH loses the folders that were not in it
+when the secret was bound, package managers' folders are those of then, and code in a working directory that the entry does not name is
+refused, or that the client fills in.
 A secret that is bound to nothing is for profiles alone.
 """
 
@@ -20,6 +21,7 @@ from stdioguard.launch import environment as variables
 from stdioguard.launch.errors import CONFIGURATION, REFUSED, LaunchError
 from stdioguard.policy import environment as names
 from stdioguard.policy import places
+from stdioguard.policy.variables import own_arguments
 from stdioguard.sandbox import permissions
 
 TYPE_CHECKING = False
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 _FILLED_IN = re.compile(r"\$\{\{[^{}]*\}\}|\$\{[^{}]*\}|\{\w+:[^{}]*\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
 """What a client replaces in a text that it does not take literally: `${X}`, `${env:X}`, `${{ X }}`, `{env:X}`, `$X`, `%X%`."""
+
+_HOME = re.compile(r"\$\{(?:env:)?HOME\}|\$\{userHome\}|\{env:HOME\}|\$HOME\b")
+"""What stands for the home folder, which is bound itself."""
 
 _FOLDERS_OF_CODE = re.compile(
     r"(NPM_CONFIG_CACHE|NPM_CONFIG_PREFIX|UV_\w+|PIPX_\w+|(PY|NOD|RB|GO)ENV_\w+|ASDF_\w+|MISE_\w+|VOLTA_HOME|NVM_\w+|DENO_DIR|BUN_INSTALL\w*"
@@ -90,6 +95,11 @@ def binding(
         raise BindingError(
             f"{command[0]} is in no folder of PATH, so what it starts is not known; install it, or give its absolute path"
         )
+    parts = [_parts(word, is_literal) for word in command]
+    if is_open := [word for word, fixed in zip(_of_code(command), parts, strict=False) if len(fixed) > 1 and cwd is None]:
+        raise BindingError(
+            f"{is_open[0]} leaves it to the client which code is run; name it by its path in the entry, or set cwd there"
+        )
     of_profile = {
         name: own[name] for name in passed if name in own and not names.is_forbidden(name) and not _OF_A_SESSION.match(name)
     }
@@ -97,7 +107,7 @@ def binding(
     return {
         "server": server,
         "profile": _profile(profile),
-        "command": [_parts(word, is_literal) for word in command],
+        "command": parts,
         "environment": [[name, _parts(value, is_literal)] for name, value in sorted(kept.items()) if name not in names.BASE],
         "required": sorted(name for name in given if name not in names.BASE and variables.can_be_passed(name)),
         "cwd": os.path.realpath(cwd) if cwd is not None and os.path.isabs(cwd) and is_literal(cwd) else None,
@@ -116,7 +126,8 @@ class References:
         self._command = command = options.command
         self._environment = environment
         self._values: dict[str, str] = {}
-        self._cwd: str | None = None
+        self._is_anywhere = False
+        self._open: list[str] = []
         self._words: list[str] = []
         self._names = {name for name in map(secrets.reference, environment.values()) if name is not None}
         self._names |= {name for word in command if (name := _in_word(word)[1]) is not None}
@@ -137,7 +148,7 @@ class References:
                         REFUSED,
                         f"secret:{name} is not for this entry: {why}; if you have changed it yourself, run stdioguard wrap again",
                     )
-                self._take(bound, own)
+                self._take(name, bound, own)
 
     def read(self, resolved: Resolved) -> None:
         """Read the values, once it is known what is started. Raises `LaunchError`."""
@@ -199,26 +210,41 @@ class References:
             return "what it is bound to is not known to this version"
         return ""
 
-    def _take(self, bound: dict[str, Any], own: dict[str, str]) -> None:
-        """Let programs be found as they were when the secret was bound."""
+    def _take(self, name: str, bound: dict[str, Any], own: dict[str, str]) -> None:
+        """Let programs be found nowhere but where they could be when the secret was bound."""
         self._is_bound = True
-        self._cwd = bound["cwd"]
-        for name in [name for name in own if _FOLDERS_OF_CODE.match(name)]:
-            del own[name]
+        self._is_anywhere |= bound["cwd"] is None
+        for variable in [variable for variable in own if _FOLDERS_OF_CODE.match(variable)]:
+            del own[variable]
         own |= dict(bound["folders"])
-        own["PATH"] = self._environment["PATH"] = bound["path"]
-        for name in ("SHELL", *self._environment):
-            if _FOLDERS_OF_CODE.match(name):
-                self._environment.pop(name, None)
-                if name in own:
-                    self._environment[name] = own[name]
+        folders, known = self._environment["PATH"].split(":"), bound["path"].split(":")
+        path = variables.search_path({"PATH": ":".join(folder for folder in folders if folder in known)})
+        for folder in folders:
+            if _is_found(self._command[0], folder, None) and not _is_found(self._command[0], path, None):
+                hint = "if that is right, run stdioguard wrap again"
+                raise LaunchError(
+                    REFUSED, f"secret:{name} is not for {self._command[0]} of {folder}, which was not in PATH then; {hint}"
+                )
+        own["PATH"] = self._environment["PATH"] = path
+        for variable in ("SHELL", *self._environment):
+            if _FOLDERS_OF_CODE.match(variable):
+                self._environment.pop(variable, None)
+                if variable in own:
+                    self._environment[variable] = own[variable]
         self._words = [parts[0] for parts in bound["command"] if len(parts) == 1]
+        self._open += [word for word, parts in zip(_of_code(self._command), bound["command"], strict=False) if len(parts) > 1]
 
     def _check_code(self, resolved: Resolved) -> None:
         """Refuse code that is what it is only because of the folder that the client was started in."""
         cwd = os.path.realpath(os.getcwd())
         home = os.path.realpath(os.path.expanduser("~"))
-        if self._cwd is not None or cwd in ("/", home) or home.startswith(f"{cwd}/"):
+        for word in self._open:
+            path = os.path.join(cwd, word.partition("=")[2] if word.startswith("-") else word)
+            is_inside = os.path.exists(path) and os.path.realpath(path).startswith(f"{cwd}/")
+            if self._is_anywhere or not is_inside or (resolved.kind == "sh" and not resolved.scripts):
+                hint = "name the code by its path in the client's entry"
+                raise LaunchError(REFUSED, f"secret:{min(self._names)} is not for code that the client fills in: {word}; {hint}")
+        if not self._is_anywhere or cwd in ("/", home) or home.startswith(f"{cwd}/"):
             return
         named = [os.path.dirname(word) for word in self._words if word.startswith("/")]
         following = zip(self._words, self._words[1:], strict=False)
@@ -241,8 +267,13 @@ class References:
             hint = "set cwd in the client's entry and run stdioguard wrap again"
             raise LaunchError(
                 REFUSED,
-                f"secret:{min(self._names)} is not for code of whatever working directory there is, and {why} ({cwd}); {hint}",
+                f"secret:{min(self._names)} is not for code that the working directory decides on: {why} ({cwd}); {hint}",
             )
+
+
+def _of_code(command: Sequence[str]) -> Sequence[str]:
+    """Return the words that say which code is run: all but the server's own arguments."""
+    return command[: len(command) - len(own_arguments(command))]
 
 
 def _in_word(word: str) -> tuple[str, str | None]:
@@ -259,8 +290,9 @@ def _parts(text: str, is_literal: Callable[[str], bool]) -> list[str]:
     """Return a text as the parts that are always the same: one, or those around what the client fills in."""
     if is_literal(text):
         return [text]
+    text = _HOME.sub(lambda _: os.path.expanduser("~"), text)
     parts = _FILLED_IN.split(text)
-    return parts if len(parts) > 1 else ["", ""]
+    return parts if len(parts) > 1 or text[:1] == "/" else ["", ""]
 
 
 def _fits(parts: list[str], text: str) -> bool:

@@ -251,6 +251,11 @@ def test_programs_are_found_where_they_were_found_when_the_secret_was_bound(home
         seen = guarded.open().status()["environment"]
         assert seen["T"] == VALUE
         assert seen["PATH"] == path
+    later = tmp_path / "later"
+    good.rename(later)
+    code, errors = refused(start(home, "server", given={**given, "PATH": f"{later}:{os.environ['PATH']}"}, pass_on=["T"]))
+    assert code == 77
+    assert f"{later}, which was not in PATH then" in errors
 
 
 def test_a_program_that_is_not_there_can_be_bound_to_nothing(home: Path) -> None:
@@ -274,10 +279,10 @@ def test_folders_of_stdioguards_that_an_entry_moves_are_not_these(
 
 
 def test_a_package_managers_folder_is_the_one_of_then(home: Path) -> None:
-    environment, own = {"T": "secret:github", "PATH": "/evil", "SHELL": "/evil/sh"}, {
-        "PATH": "/evil", "npm_config_cache": "/evil", "UV_CACHE_DIR": "/evil", "SHELL": "/evil/sh", "LANG": "C",
+    environment, own = {"T": "secret:github", "PATH": "/evil:/usr/bin", "SHELL": "/evil/sh"}, {
+        "PATH": "/evil:/usr/bin", "npm_config_cache": "/evil", "UV_CACHE_DIR": "/evil", "SHELL": "/evil/sh", "LANG": "C",
     }  # fmt: skip
-    then = {"PATH": os.environ["PATH"], "UV_CACHE_DIR": "/good", "SHELL": "/bin/sh"}
+    then = {"PATH": "/opt/bin:/usr/bin", "UV_CACHE_DIR": "/good", "SHELL": "/bin/sh"}
     bind(home, given={"T": "secret:github"}, own=then)
 
     class Policy:
@@ -417,6 +422,41 @@ def test_variables_of_a_login_may_change_and_others_that_the_profile_passes_may_
     assert "PROXY_FOR_ALL was another" in errors
 
 
+OPEN: dict[str, Any] = {"is_literal": lambda text: "${" not in text}
+
+
+def test_no_client_fills_in_which_code_is_run(home: Path, tmp_path: Path) -> None:
+    project, evil = tmp_path / "project", tmp_path / "evil"
+    for folder in (project, evil):
+        folder.mkdir(mode=0o755)
+        (folder / "server.py").write_text(Path(PROBE).read_text())
+    given = {"T": "secret:github"}
+    for words in (
+        [sys.executable, "${workspaceFolder}/server.py"],
+        ["/bin/sh", "-c", "cd ${workspaceFolder} && x"],
+        ["${x}/python", "a"],
+    ):
+        with pytest.raises(references.BindingError, match="which code is run"):
+            bind(home, *words, given=given, **OPEN)
+    bind(home, sys.executable, "${workspaceFolder}/server.py", "--root=${workspaceFolder}", given=given, cwd=str(project), **OPEN)
+    with start(home, sys.executable, f"{project}/server.py", "--root=/x", given=given, cwd=project) as guarded:
+        assert guarded.open().status()["environment"]["T"] == VALUE
+    code, errors = refused(start(home, sys.executable, f"{evil}/server.py", "--root=/x", given=given, cwd=project))
+    assert code == 77
+    assert "code that the client fills in" in errors
+    bind(home, "/bin/sh", "-c", "cd ${workspaceFolder} && x", given=given, cwd=str(project), **OPEN)
+    code, errors = refused(start(home, "/bin/sh", "-c", "cd /; echo $T >&2 && x", given=given, cwd=project))
+    assert code == 77
+    assert "code that the client fills in" in errors
+
+
+def test_the_home_folder_is_no_open_word(home: Path) -> None:
+    folder = os.path.expanduser("~")
+    for text in ("${HOME}/x.py", "$HOME/x.py", "${env:HOME}/x.py", "${userHome}/x.py"):
+        bound = bind(home, sys.executable, text, is_literal=lambda text: "$" not in text)
+        assert bound["command"][1] == [f"{folder}/x.py"]
+
+
 # A binding's text
 
 
@@ -436,7 +476,7 @@ def test_a_text_fits_the_parts_that_are_always_the_same(parts: list[str], text: 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("${workspaceFolder}/x", ["", "/x"]), ("--a=${env:A}-${input:b}", ["--a=", "-", ""]), ("{env:KEY}", ["", ""]), ("$HOME/x", ["", "/x"]),
+        ("${workspaceFolder}/x", ["", "/x"]), ("--a=${env:A}-${input:b}", ["--a=", "-", ""]), ("{env:KEY}", ["", ""]), ("$HOMER/x", ["", "/x"]),
         ("%APPDATA%\\x", ["", "\\x"]), ("a${{ secrets.X }}b", ["a", "b"]), ("something odd", ["", ""]),
     ],
 )  # fmt: skip
