@@ -293,8 +293,8 @@ def test_a_package_managers_folder_is_the_one_of_then(home: Path) -> None:
     options = Options(list(SERVER))
     options.profile = str(home / "profile.toml")
     references.References(Policy(), "probe", options, environment, own)  # type: ignore[arg-type]
-    assert own == {"PATH": os.environ["PATH"], "UV_CACHE_DIR": "/good", "SHELL": "/bin/sh", "LANG": "C"}
-    assert (environment["PATH"], environment["SHELL"]) == (os.environ["PATH"], "/bin/sh")
+    assert own == {"PATH": "/usr/bin", "UV_CACHE_DIR": "/good", "SHELL": "/bin/sh", "LANG": "C"}
+    assert (environment["PATH"], environment["SHELL"]) == ("/usr/bin", "/bin/sh")
 
 
 def test_code_in_the_working_directory_is_refused_unless_the_entry_names_that_directory(home: Path, tmp_path: Path) -> None:
