@@ -129,3 +129,11 @@ def test_a_pattern_is_tried_wherever_it_could_match() -> None:
         for marker, pattern in redact.SHAPES:
             if re.search(pattern, secret):
                 assert marker in secret.casefold()
+
+
+def test_a_command_line_keeps_what_only_names_a_secret() -> None:
+    words = ["npx", "--token", "secret:github", "--key=secret:a.b-c", "secret:x", "TOKEN=secret:y"]
+    assert redact.command(words) == words
+    near = ["--token", "secret:", "--api-key=secret:a b", "--api-key", "hunter22", "https://a:hunter22@b/?x=secret:z"]
+    assert redact.command(near) == ["--token", redact.REDACTED, f"--api-key={redact.REDACTED}", "--api-key", redact.REDACTED,
+                                    f"https://{redact.REDACTED}@b/?x=secret:z"]  # fmt: skip
