@@ -29,6 +29,10 @@ NODE_SERVERS = (
     "mcp-server-filesystem",
     "mcp-server-memory",
     "mcp-server-sequential-thinking",
+    "mcp-server-brave-search",
+    "mcp-server-github",
+    "mcp-server-slack",
+    "tavily-mcp",
 )
 DATED = 1_714_564_800  # every file's time, and every commit's: 2024-05-01 12:00 UTC
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
