@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import test_listed
 from .calls import Stage
+from .listed import INSTALLED
 from .servers import NODE, REPOSITORY, SERVERS, Runtime, temporary_place
 from .sessions import MODES
 from .test_calls import compare
@@ -86,3 +88,8 @@ def test_every_tool_answers_the_same_for_an_ordinary_user(name: str, ordinary: S
     place = ordinary.place
     for tree in (place.files, place.home, place.guard):
         assert {path.lstat().st_uid for path in (tree, *tree.rglob("*"))} == {NOBODY}
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_a_server_that_needs_a_key_lists_the_same_for_an_ordinary_user(name: str, ordinary: Stage) -> None:
+    assert test_listed.compare(name, ordinary)
