@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from .listed import INSTALLED, LISTED, NOBODY_LISTENS, Installed, document, rules
-from .servers import PROFILES, SERVERS
+from .servers import PROFILES, REPOSITORY, SERVERS
 from .sessions import MODES, Person, open_session
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ def test_every_shipped_profile_is_held_to_the_tools_of_its_server() -> None:
     held = {server.profile for server in SERVERS.values()} | set(LISTED)
     assert set(SHIPPED) - held == {"default"}, "a profile for no server in particular"
     assert held <= set(SHIPPED)
+
+
+def test_the_quickstart_names_every_profile_with_its_server() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", (REPOSITORY / "docs" / "quickstart.md").read_text(), re.MULTILINE)
+    servers = {name: document(name).get("server", {}) for name in SHIPPED if name != "default"}
+    assert dict(rows) == {name: server.get("npm") or server.get("pypi") for name, server in servers.items()}
 
 
 @pytest.mark.parametrize("name", LISTED)
