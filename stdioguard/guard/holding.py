@@ -64,9 +64,7 @@ def decided(session: Session, held: Held, *, approved: bool) -> None:
     state.held.pop(held.ask_id, None)
     session.out.speaker = held.exchange.caller
     if not approved or state.now > held.deadline:
-        state.denials += 1
-        if state.denials >= consent.MAX_DENIALS:
-            state.denials, state.no_questions_until = 0, state.now + consent.PAUSE
+        consent.denied(state)
         undecided(session, held, "a person did not approve this call")
         return
     state.denials = 0

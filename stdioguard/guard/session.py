@@ -388,11 +388,18 @@ class Session:
                 return Refuse(
                     REFUSED, "capabilities.elicitation = false", "the server wants a person to open a link, which is not granted"
                 )
+            from stdioguard.guard.gates import elicitation  # noqa: PLC0415 - where a server asks
+
             data = error.get("data")
             for question in data.get("elicitations", ()) if type(data) is dict and type(data.get("elicitations")) is list else ():
-                elicitation = question.get("elicitationId") if type(question) is dict else None
-                if type(elicitation) is str and len(self.state.elicitations) < tasks.MAX_TASKS:
-                    self.state.elicitations.add(elicitation)
+                if type(question) is not dict:
+                    continue
+                objection = elicitation.from_server(question, self.state.server_name)
+                if objection is not None:
+                    return objection
+                named = question.get("elicitationId")
+                if type(named) is str and len(self.state.elicitations) < tasks.MAX_TASKS:
+                    self.state.elicitations.add(named)
         return None
 
     def _refuse_result(self, call: Call, refusal: Refuse) -> None:

@@ -824,6 +824,9 @@ class World:
             assert capability in self.grants.capabilities, f"{capability} is not granted"
             assert type(declared.get(capability)) is dict, f"{capability} is not declared"
             _not_the_guards_voice(question.get("params", {}))
+            if question["method"] == "elicitation/create":
+                given = expected["inputRequests"][key]
+                expected["inputRequests"][key] = {**given, "params": _marked(given.get("params", {}))}
         state = Sealed(entry, "server", self.now)
         state.inner, state.keys = expected.get("requestState"), tuple(questions)
         assert result["requestState"] not in self.sealed
@@ -859,6 +862,8 @@ class World:
         expected = _clean_meta(asked.params)
         if self.revision not in _TASKING:
             expected.pop("task", None)
+        if message.method == "elicitation/create":
+            expected = _marked(expected)
         assert (message.method, message.params) == (asked.method, expected)
         assert not own_keys(message.params)
         revisions, capability = SERVER_REQUESTS[message.method]
@@ -957,6 +962,12 @@ def _has_shape(method: str, result: dict[str, Any]) -> None:
 def _can_show_form(declared: Any) -> bool:
     support = declared.get("elicitation")
     return type(support) is dict and ("form" in support or "url" not in support)
+
+
+def _marked(params: Any) -> Any:
+    """A server's question as a person gets it; the texts of these conversations need no other change."""
+    message = params.get("message") if type(params) is dict else None
+    return {**params, "message": f"The server victim asks: {message}"} if type(message) is str else params
 
 
 def _not_the_guards_voice(params: Any) -> None:

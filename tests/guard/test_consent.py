@@ -376,7 +376,7 @@ def test_the_servers_own_rounds_ride_on_the_approval() -> None:
     talk.server_got()
     talk << result(resultType="input_required", inputRequests={"which": question()}, requestState="server-state-1")
     asked = talk.client_got()["result"]
-    assert asked["inputRequests"] == {"which": question()}
+    assert asked["inputRequests"] == {"which": question(message="The server test-server asks: Which?")}
     assert "server-state-1" not in asked["requestState"]
     again = call("write_file", **WRITE)
     again["params"] |= {

@@ -6,6 +6,7 @@ profile, which grants everything, and with the same rules for tools and no other
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -213,7 +214,8 @@ def test_a_granted_feature_works_as_without_the_guard(name: str, stage: Stage) -
     bare, _ = hold(FEATURES[name], stage, guarded=False)
     assert "error" not in bare, bare
     guarded, _ = hold(FEATURES[name], stage, guarded=True)
-    assert guarded == bare
+    assert json.loads(json.dumps(guarded).replace("The server everything asks: ", "")) == json.loads(json.dumps(bare))
+    assert ("The server everything asks: " in json.dumps(guarded)) == (name == "elicitation"), "a question says whose it is"
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 _OF_CLIENTS = ("elicitation", "sampling", "roots", "tasks")
 _OF_SERVERS = ("tools", "resources", "prompts", "completions", "logging", "tasks")
 _COMPLETED = {"ref/prompt": "prompts", "ref/resource": "resources"}
-_OF_THE_GUARD = ("stdioguard", "allowthistoolcallonce")
-"""What only the guard's own questions say, letters and digits alone."""
-_DECISIONS = frozenset({"allowonce", "deny"})
-_SECRETS = (
-    "password", "passphrase", "passcode", "apikey", "accesskey", "secretkey", "privatekey", "clientsecret", "accesstoken", "apitoken",
-    "authtoken", "refreshtoken", "bearertoken", "credential", "seedphrase", "recoveryphrase", "recoverycode", "mnemonic", "creditcard",
-    "cardnumber", "securitycode", "verificationcode", "onetimecode", "pincode", "socialsecurity",
-)  # fmt: skip
-"""What a form may not ask for (2025-11-25, client/elicitation: "Servers MUST NOT use form mode elicitation to request sensitive
-information"), letters and digits alone."""
 _CLIENT_INFO = frozenset({"name", "version", "title", "description", "websiteUrl", "icons"})
 
 
@@ -93,7 +83,9 @@ def from_server(exchange: Exchange) -> Verdict | None:
     if not state.policy.grants(method.capability):
         return refusal(method.capability, method.name, state.policy.source)
     if requests and method.capability:
-        return undeclared(method.name, message.params, exchange.capabilities) or restrained(method.name, message.params)
+        return undeclared(method.name, message.params, exchange.capabilities) or restrained(
+            method.name, message.params, state.server_name
+        )
     return None
 
 
@@ -113,54 +105,15 @@ def undeclared(method: str, params: dict[str, Any], declared: dict[str, Any]) ->
     return Refuse(REFUSED, f"capabilities.{name}", f"the client has not declared what {method} needs")
 
 
-def restrained(method: str, params: dict[str, Any]) -> Refuse | None:
+def restrained(method: str, params: dict[str, Any], server: str) -> Refuse | None:
     """Refuse questions that reach beyond this server: other servers' context, the guard's own voice, a person's secrets."""
     if method == "sampling/createMessage" and params.get("includeContext") not in (None, "none", "thisServer"):
         return Refuse(REFUSED, "sampling.includeContext", "a server may not ask for the context of other servers")
-    if method == "elicitation/create" and _speaks_as_guard(params):
-        return Refuse(REFUSED, "elicitation.imitation", "a server's question may not speak in the guard's name")
-    if method == "elicitation/create" and _asks_for_a_secret(params):
-        return Refuse(
-            REFUSED, "elicitation.secret", "a form may not ask for a password, key or the like; a server has URL mode for that"
-        )
+    if method == "elicitation/create":
+        from stdioguard.guard.gates import elicitation  # noqa: PLC0415 - where a server asks
+
+        return elicitation.from_server(params, server)
     return None
-
-
-def _speaks_as_guard(value: Any) -> bool:
-    if isinstance(value, str):
-        letters = _letters(value)
-        return any(words in letters for words in _OF_THE_GUARD)
-    if isinstance(value, dict):
-        return any(_speaks_as_guard(key) or _speaks_as_guard(member) for key, member in value.items() if key != "_meta")
-    if not isinstance(value, list):
-        return False
-    choices = {_letters(member) for member in value if isinstance(member, str)}
-    return choices == _DECISIONS or any(_speaks_as_guard(member) for member in value)
-
-
-def _asks_for_a_secret(params: dict[str, Any]) -> bool:
-    """Tell whether a form has a field to type in, and its message or that field speaks of a secret."""
-    schema = params.get("requestedSchema")
-    fields = schema.get("properties") if type(schema) is dict else None
-    if params.get("mode", "form") != "form" or type(fields) is not dict:
-        return False
-    said = ""
-    for key, field in fields.items():
-        about = field if type(field) is dict else {}
-        if about.get("type") != "boolean" and not about.keys() & {"enum", "oneOf", "const"}:
-            said += "".join(f" {text}" for text in (key, *about.values()) if isinstance(text, str))
-    letters = _letters(f"{params.get('message')} {said}") if said else ""
-    return any(words in letters for words in _SECRETS)
-
-
-def _letters(text: str) -> str:
-    """Return the letters and digits of a text alone, in one case and one form."""
-    import unicodedata  # noqa: PLC0415 - for elicitations only
-
-    # Without marks first: normalising a long run of them takes quadratic time.
-    bare = "".join(char for char in text if not unicodedata.combining(char))
-    folded = unicodedata.normalize("NFKC", bare).casefold()
-    return "".join(char for char in folded if char.isalnum())
 
 
 def result(state: State, call: Call, members: dict[str, Any]) -> Refuse | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stdioguard.guard.verdicts import Verdict
 
 TITLE = display.TITLE
-"""The first line of every question of the guard's; no server's question may speak in its name (`capabilities.restrained`)."""
+"""The first line of every question of the guard's; no server's question may speak in its name (`elicitation.from_server`)."""
 ALLOW_ONCE = "allow once"
 SCHEMA: dict[str, Any] = {
     "type": "object",

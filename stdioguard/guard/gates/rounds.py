@@ -134,4 +134,6 @@ def _question(state: State, key: str, question: Any, declared: dict[str, Any]) -
         return Refuse(MALFORMED, "rounds.question", f"an input request for {method.name} has parameters that it does not have")
     if not state.policy.grants(method.capability):
         return capabilities.refusal(method.capability, method.name, state.policy.source)
-    return capabilities.undeclared(method.name, params, declared) or capabilities.restrained(method.name, params)
+    return capabilities.undeclared(method.name, params, declared) or capabilities.restrained(
+        method.name, params, state.server_name
+    )
