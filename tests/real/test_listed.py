@@ -26,6 +26,7 @@ CHANGES = re.compile(
 )
 HARMLESS = {
     "API-post-search",  # a POST request that searches
+    "execute_query",  # by a server that is granted nothing to write and no host: see below
     "firecrawl_interact_stop",  # ends a browser session that a person agreed to
     "start_search",  # by a file manager, where it may read
 }
@@ -57,6 +58,9 @@ def test_a_profile_has_one_rule_for_each_tool_that_its_server_listed(name: str) 
 def test_no_tool_that_changes_or_sends_runs_without_a_person(name: str) -> None:
     alone = {tool for tool, rule in rules(name).items() if CHANGES.search(tool) and rule["action"] == "allow"}
     assert alone <= HARMLESS
+    if "execute_query" in alone:
+        sandbox = document(name)["sandbox"]
+        assert (sandbox["write"], sandbox["network"]) == ([], [])
 
 
 def test_the_words_for_changes_find_changes() -> None:
