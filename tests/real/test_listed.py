@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from stdioguard.installs.commands import profile_for, recognise
+
 from .listed import INSTALLED, LISTED, NOBODY_LISTENS, Installed, document, rules
 from .servers import PROFILES, REPOSITORY, SERVERS
 from .sessions import MODES, Person, open_session
@@ -52,6 +54,14 @@ def test_a_profile_has_one_rule_for_each_tool_that_its_server_listed(name: str) 
     assert set(rules(name)) == set(listed["tools"])
     assert profile["tools"]["default"] == "deny", "a tool that nobody has judged is not offered"
     assert [key for key in ("npm", "pypi") if profile["server"].get(key) == listed.get(key, "")] != []
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_an_entry_that_starts_the_server_gets_its_profile(name: str) -> None:
+    listed = LISTED[name]
+    for version in ("", "@latest", f"@{listed['version']}"):
+        entry = ["npx", "-y", listed["npm"] + version] if "npm" in listed else ["uvx", listed["pypi"] + version]
+        assert profile_for(recognise(entry)) == name, entry
 
 
 @pytest.mark.parametrize("name", LISTED)
