@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,26 @@ def test_the_system_call_filter_of_a_profile_is_checked_as_the_profile_is(
     assert found == code, errors
     assert why in errors
     assert len(errors.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("guard", [None, without(NO_NAMESPACES)], ids=["with namespaces", "without"])
+def test_a_granted_socket_is_reached_and_one_beside_it_is_not(tmp_path: Path, guard: list[str] | None) -> None:
+    listening = []
+    with tempfile.TemporaryDirectory(prefix="s", dir="/var/tmp") as folder:  # short: a socket's path has 107 bytes
+        paths = [f"{folder}/granted.sock", f"{folder}/other.sock"]
+        for path in paths:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(path)
+            listener.listen()
+            listening.append(listener)
+        profile = ALLOW_ALL.replace("[sandbox]", f'[sandbox]\nsockets = ["{paths[0]}"]')
+        profile = profile if "sockets" in profile else f'{profile}\n[sandbox]\nsockets = ["{paths[0]}"]\n'
+        threading.Thread(target=lambda: listening[0].accept()[0].sendall(b"hello"), daemon=True).start()
+        with Guarded(tmp_path, profile=profile, guard=guard) as guarded:
+            guarded.open()
+            reached = guarded.call("connect", path=paths[0])["result"]["structuredContent"]
+            refused = guarded.call("connect", path=paths[1])["result"]["structuredContent"]
+    for listener in listening:
+        listener.close()
+    assert reached == {"read": "hello"}
+    assert refused["error"] in ("EACCES", "ENOENT", "EPERM")

@@ -5,10 +5,12 @@ It is our own because the tests need one that misbehaves on command: floods, han
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -108,6 +110,14 @@ def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         for _ in range(arguments["times"]):
             send({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 1000}})
         return {}
+    if name == "connect":
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(5)
+            try:
+                asked.connect(arguments["path"])
+            except OSError as error:
+                return {"error": errno.errorcode[error.errno or 0]}
+            return {"read": asked.recv(64).decode()}
     if name == "allocate":
         return {"bytes": len(bytearray(arguments["bytes"]))}
     raise ValueError(name)

@@ -66,13 +66,19 @@ def sources(plan: Plan) -> list[Source]:
     base = dict.fromkeys(system.present()[0], _RDONLY | _NOSUID | _NODEV) | dict.fromkeys(system.DEVICES, _NOSUID | _NOEXEC)
     readable = dict.fromkeys((*plan.runtime, *plan.read), _RDONLY | _NOSUID | _NODEV)
     writable = dict.fromkeys((*plan.write, plan.home, plan.cache, plan.tmp), _NOSUID | _NODEV)
-    wanted = base | readable | writable
+    wanted = dict.fromkeys(_present_sockets(plan), _RDONLY | _NOSUID | _NODEV | _NOEXEC) | base | readable | writable
     chosen: dict[str, int] = {}
     for path in sorted(wanted):
         nearest = max((p for p in chosen if path.startswith(p + "/")), key=len, default=None)
         if nearest is None or chosen[nearest] != wanted[path]:
             chosen[path] = wanted[path]
     return [Source(path, attributes, granted=path not in base) for path, attributes in chosen.items()]
+
+
+def _present_sockets(plan: Plan) -> list[str]:
+    """Return where the granted sockets are; one that nobody has made yet is left to a grant of its folder."""
+    found = map(os.path.realpath, plan.sockets)
+    return [path for path in found if os.path.exists(path) and os.stat(path).st_mode & 0o170000 == 0o140000]
 
 
 def restrict(parts: list[Source], owners: int | None) -> None:
