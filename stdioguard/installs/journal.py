@@ -6,20 +6,29 @@ held a secret is not among them: that one is kept where the secret is.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import sys
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from stdioguard.identity import clients
+from stdioguard.installs import wrapped
 from stdioguard.policy import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from stdioguard.installs.entries import Entry as InFile
+    from stdioguard.installs.formats.document import Path
 
 VERSION = 1
+LOCK_WAIT = 30.0
+"""Seconds to wait for another `wrap` or `unwrap` of this user."""
 
 
 class JournalError(Exception):
@@ -38,6 +47,12 @@ class Edit:
     secret: str = ""
     """The name of the secret that is the value that was there, or, with `verbatim`, its text."""
     verbatim: bool = False
+    earlier: str = ""
+    """The text that `wrap` had written before it brought the entry up to date: after a crash the file may still have it."""
+
+    def is_in(self, text: str | None) -> bool:
+        """Tell whether a text of the file is what `wrap` has written."""
+        return text is not None and text in (self.after, self.earlier or self.after)
 
 
 @dataclass
@@ -59,6 +74,13 @@ class Entry:
     created: float = 0.0
     edits: list[Edit] = field(default_factory=list)
 
+    def follow(self, entry: InFile) -> None:
+        """Go with an entry that its client has renamed, or whose neighbours in a list have changed."""
+        depth = len(self.path)
+        for edit in self.edits:
+            edit.path = [*entry.path, *edit.path[depth:]]
+        self.path, self.name = list(entry.path), entry.name
+
 
 @dataclass
 class Journal:
@@ -68,9 +90,24 @@ class Journal:
     version: int = VERSION
     entries: list[Entry] = field(default_factory=list)
 
-    def entry(self, path: tuple[str | int, ...]) -> Entry | None:
-        """Return what was done to the entry at `path`."""
-        return next((entry for entry in self.entries if tuple(entry.path) == path), None)
+    def match(self, entries: Iterable[InFile]) -> dict[Path, Entry]:
+        """Return what was done to each of a file's entries, by the way to it. What is left over is not in the file any more.
+
+        Clients rename entries, and take some out of lists: then the name under which the server is guarded tells which one it is.
+        """
+        entries = list(entries)
+        by_place = {(tuple(record.path), record.name): record for record in self.entries}
+        found = {entry.path: by_place[entry.path, entry.name] for entry in entries if (entry.path, entry.name) in by_place}
+        for entry in entries:
+            said = wrapped.read(entry.argv)
+            if entry.path in found or said is None:
+                continue
+            left = (record for record in self.entries if record not in found.values() and record.server == said.server)
+            record = next(left, None)
+            if record is not None:
+                record.follow(entry)
+                found[entry.path] = record
+        return found
 
     def forget(self, entry: Entry) -> None:
         """Take an entry out that is wrapped no more."""
@@ -88,6 +125,41 @@ class Journal:
                 os.unlink(path)
         except OSError as error:
             raise JournalError(f"{path} cannot be written: {error.strerror or error}; nothing was changed") from None
+        except UnicodeEncodeError:
+            raise JournalError(f"{self.file!a}: its path or a name in it is no UTF-8; nothing was changed") from None
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one `wrap` or `unwrap` of this user work at a time, from its reading to its writing. Raises `JournalError`."""
+    path = os.path.join(_folder(), "lock")
+    try:
+        places.private_directory(places.directory("state"))
+        places.private_directory(_folder())
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}; nothing was changed") from None
+    try:
+        end = time.monotonic() + LOCK_WAIT
+        while not _is_locked(descriptor):
+            if time.monotonic() > end:
+                raise JournalError("another stdioguard wrap or unwrap is at work; nothing was changed, try again when it is done")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)  # and the lock with it, as with the process, however that ends (flock(2))
+
+
+def _is_locked(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return True  # the comparison before a file is replaced remains
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def of(file: str) -> Journal:

@@ -56,6 +56,15 @@ def grant(name: str, servers: dict[str, str]) -> Callable[[], None]:
     return lambda: _put_back(name, all_servers, all_scopes)
 
 
+def is_granted(name: str, server: str) -> bool:
+    """Tell whether a client is registered, may use a server, and has its token file. Raises `ClientError`."""
+    there = clients.find(name)
+    client = clients.read(there) if there is not None else None
+    if client is None or client.state(time.time()) != "active" or (client.servers and server not in client.servers):
+        return False
+    return register.holds(token_file(name), lambda text: register.is_secret_of(text, name))
+
+
 def withdraw(name: str, servers: Iterable[str]) -> None:
     """Let a client use `servers` no more; one that has none left is none any more. Raises `ClientError`."""
     if clients.find(name) != name:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stdioguard.identity import clients, secrets
 from stdioguard.installs import commands, find, journal, shim, wrapped
 from stdioguard.policy import load, places
 from stdioguard.policy.errors import ProfileError
@@ -47,7 +48,7 @@ def of(found: Iterable[find.Found]) -> list[Row]:
     sessions = _last_sessions()
     for place in found:
         listing = find.read_entries(place)
-        if listing.problem or listing.document is None:
+        if listing.problem:
             rows.append(Row(place.client, place.path, place.level, "", BROKEN, findings=[listing.problem]))
             continue
         try:
@@ -55,29 +56,19 @@ def of(found: Iterable[find.Found]) -> list[Row]:
         except journal.JournalError as error:
             book = journal.Journal(place.path)
             rows.append(Row(place.client, place.path, place.level, "", BROKEN, findings=[str(error)]))
-        rows += [_row(entry, listing.document, book, sessions) for entry in listing.entries]
-        there = {entry.path for entry in listing.entries}
-        for record in book.entries:
-            if tuple(record.path) not in there:
-                why = "it was wrapped and is not there any more: stdioguard unwrap forgets it"
-                rows.append(
-                    Row(
-                        record.client,
-                        place.path,
-                        place.level,
-                        record.name,
-                        DROPPED,
-                        record.server,
-                        record.profile,
-                        findings=[why],
-                    )
-                )
+        records = book.match(listing.entries)
+        rows += [_row(entry, listing.document, records.get(entry.path), sessions) for entry in listing.entries]
+        rows += [_dropped(place, record) for record in book.entries if all(record is not one for one in records.values())]
     return rows
 
 
-def _row(entry: Entry, document: Document, book: journal.Journal, sessions: dict[str, float]) -> Row:
+def _dropped(place: find.Found, record: journal.Entry) -> Row:
+    why = "it was wrapped and is not in the file any more: stdioguard unwrap forgets it"
+    return Row(record.client, place.path, place.level, record.name, DROPPED, record.server, record.profile, findings=[why])
+
+
+def _row(entry: Entry, document: Document | None, record: journal.Entry | None, sessions: dict[str, float]) -> Row:
     row = Row(entry.client, entry.file, entry.level, entry.name, UNGUARDED, disabled=entry.disabled)
-    record = book.entry(entry.path)
     if entry.problem:
         row.state, row.findings = BROKEN, [entry.problem]
         return row
@@ -95,7 +86,7 @@ def _row(entry: Entry, document: Document, book: journal.Journal, sessions: dict
     row.findings = _weak(entry, said)
     if record is None:
         row.findings.append("stdioguard wrap has no journal of it: unwrap goes by what follows --")
-    elif any(document.raw(tuple(edit.path)) != edit.after for edit in record.edits):
+    elif document is not None and any(not edit.is_in(document.raw(tuple(edit.path))) for edit in record.edits):
         row.findings.append("it was changed since it was wrapped")
     return row
 
@@ -104,10 +95,12 @@ def _weak(entry: Entry, said: wrapped.Wrapped) -> list[str]:
     """Return what makes a guarded entry weaker than it looks, or keeps it from starting."""
     found = []
     program = entry.argv[0]
-    if program == shim.path() and not shim.is_right(program):
-        found.append("its program starts another installation of stdioguard: run stdioguard wrap again")
-    elif not os.access(program, os.X_OK):
+    if not os.access(program, os.X_OK):
         found.append(f"its program {program} is not there: run stdioguard wrap again")
+    elif program == shim.path() and not shim.is_right(program):
+        found.append(
+            "its program starts another installation of stdioguard than this one: run stdioguard wrap again to change that"
+        )
     try:
         policy = load.load(said.profile)
     except ProfileError as error:
@@ -118,9 +111,36 @@ def _weak(entry: Entry, said: wrapped.Wrapped) -> list[str]:
     waived = [word for word in said.others if word.startswith("--allow-degraded")]
     if waived:
         found.append("it goes on without a guarantee (--allow-degraded)")
-    if said.client and not os.path.exists(said.token_file):
-        found.append(f"its token file {said.token_file} is gone: run stdioguard client rotate {said.client}")
+    if said.client:
+        found += _not_let_in(said)
+    found += [
+        f"secret:{name} is not there any more: put the value itself in its place, then run stdioguard wrap again"
+        for name in _references(entry)
+        if secrets.find(name) is None
+    ]
     return found
+
+
+def _not_let_in(said: wrapped.Wrapped) -> list[str]:
+    """Return why the client of an entry would not be let in; empty where it would be."""
+    if not os.path.exists(said.token_file):
+        return [f"its token file {said.token_file} is gone: run stdioguard wrap again"]
+    try:
+        there = clients.find(said.client)
+        client = clients.read(there) if there is not None else None
+    except clients.ClientError as error:
+        return [str(error)]
+    state = client.state(time.time()) if client is not None else "not registered"
+    if client is None or state != "active":
+        return [f"client {said.client} is {state}: run stdioguard wrap again"]
+    if client.servers and said.server not in client.servers:
+        return [f"client {said.client} may not use it: run stdioguard wrap again"]
+    return []
+
+
+def _references(entry: Entry) -> list[str]:
+    texts = [*entry.env.values(), *entry.argv, *(word.partition("=")[2] for word in entry.argv)]
+    return [name for name in map(secrets.reference, texts) if name is not None]
 
 
 def _safe(server: str) -> str:

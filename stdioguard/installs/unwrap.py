@@ -1,7 +1,7 @@
 """Take stdioguard out of the servers of one configuration file.
 
 An entry whose texts are as `wrap` left them gets back what was there, to the byte. Where a client or a person has changed it since, only
-what is stdioguard's own is taken out: the entry starts what follows `--`, and variables that name a secret hold its value again.
+what is stdioguard's own is taken out: the entry starts what follows `--`, and what names a secret of this entry holds its value again.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stdioguard.identity import secrets
-from stdioguard.installs import dialects, files, find, journal, registration, wrapped
-from stdioguard.installs.formats.document import REMOVE, Change, Document, FormatError
-from stdioguard.installs.wrap import ATTEMPTS, FAILED, Row
+from stdioguard.installs import dialects, files, find, journal, masking, registration, wrapped
+from stdioguard.installs.entries import Entry, Fields
+from stdioguard.installs.formats.document import REMOVE, Change, FormatError
+from stdioguard.installs.wrap import ATTEMPTS, FAILED, LEFT, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stdioguard.installs.entries import Entry
+    from stdioguard.installs.formats.document import Document
     from stdioguard.installs.journal import Entry as Wrapping
     from stdioguard.installs.journal import Journal
 
-UNWRAPPED, RESTORED, GONE = "unwrapped", "restored", "gone"
+UNWRAPPED, RESTORED, GONE = "unwrapped", "restored", "forgotten"
 
 
 @dataclass
@@ -36,33 +37,46 @@ class Plan:
     ended: list[Wrapping] = field(default_factory=list)
     """Entries that are wrapped no more."""
 
+    def masked(self) -> tuple[str, str]:
+        """Return the texts before and after, with no secret in either, for people to compare."""
+        before = self.listing.document
+        if before is None:
+            return "", ""
+        hidden = masking.texts(self.listing.found, [before, self.after or before])
+        return hidden[0], hidden[1]
 
-def unwrap(found: find.Found, wanted: Callable[[Entry], bool], *, keep_secrets: bool = False, dry: bool = False) -> Plan:
+
+def unwrap(
+    found: find.Found, wanted: Callable[[Entry], bool], *, keep_secrets: bool = False, named: bool = False, dry: bool = False
+) -> Plan:
     """Unwrap the entries of a file that are `wanted`. With `keep_secrets` references stay where secrets were; with `dry` nothing is done.
 
-    Raises `files.FileProblem`, `JournalError` and `ClientError`; the file is as it was then.
+    Secrets of an entry that is not in the file any more are removed only where it is `named`. Raises `files.FileProblem`,
+    `JournalError`, `ClientError` and `SecretError`; the file is as it was then.
     """
+    if dry:
+        return _plan(find.read_entries(found), wanted, keep_secrets=keep_secrets, named=named)
     for _ in range(ATTEMPTS):
-        plan = _plan(find.read_entries(found), wanted, keep_secrets=keep_secrets)
-        if dry:
+        with journal.alone():
+            plan = _plan(find.read_entries(found), wanted, keep_secrets=keep_secrets, named=named)
+            try:
+                if plan.after is not None and plan.listing.snapshot is not None:
+                    files.replace(plan.listing.snapshot, plan.after.data())
+            except files.Changed:
+                continue
+            _clean_up(plan, keep_secrets=keep_secrets)
             return plan
-        try:
-            if plan.after is not None and plan.listing.snapshot is not None:
-                files.replace(plan.listing.snapshot, plan.after.data())
-        except files.Changed:
-            continue
-        _clean_up(plan, keep_secrets=keep_secrets)
-        return plan
     raise files.FileProblem(found.path, "another program writes to it again and again", "close the client, then try again")
 
 
-def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], *, keep_secrets: bool) -> Plan:
+def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], *, keep_secrets: bool, named: bool) -> Plan:
     plan = Plan(listing, [], journal=journal.of(listing.found.path))
-    document = listing.document
-    if document is None or plan.journal is None:
+    document, book = listing.document, plan.journal
+    if document is None or book is None:
         return plan
+    records = book.match(listing.entries)
     for entry in listing.entries:
-        record = plan.journal.entry(entry.path)
+        record = records.get(entry.path)
         said = wrapped.read(entry.argv)
         if not wanted(entry) or (said is None and record is None):
             continue
@@ -70,39 +84,62 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], *, keep_secret
         plan.rows.append(row)
         if said is not None:
             row.server, row.profile = said.server, said.profile
-            try:
-                document, row.outcome = _unwrapped(document, entry, said, record, keep_secrets=keep_secrets)
-            except FormatError as problem:
-                row.outcome, row.why = FAILED, str(problem)
-                continue
-            except secrets.SecretError as problem:
-                row.outcome, row.why = FAILED, f"{problem}; with --keep-secrets the references stay"
-                continue
-        else:
-            row.outcome, row.why = GONE, "it starts its server without stdioguard already"
+        try:
+            document = _unwrapped(document, row, entry, said, record, keep_secrets=keep_secrets)
+        except (FormatError, ValueError) as problem:
+            row.outcome, row.why = FAILED, str(problem)
+            continue
+        except secrets.SecretError as problem:
+            row.outcome, row.why = FAILED, f"{problem}; with --keep-secrets the references stay"
+            continue
         if record is not None:
             plan.ended.append(record)
+    for record in book.entries:
+        if all(record is not other for other in records.values()):
+            _dropped(plan, record, wanted, named=named)
     if document is not listing.document:
         plan.after = document
     return plan
 
 
+def _dropped(plan: Plan, record: Wrapping, wanted: Callable[[Entry], bool], *, named: bool) -> None:
+    """Forget an entry that is not in the file any more, but not its secrets, unless it is named: nothing else has them."""
+    found = plan.listing.found
+    if not wanted(Entry(record.client, found.path, found.level, record.name, tuple(record.path), "stdio", Fields(()))):
+        return
+    row = Row(record.client, found.path, found.level, record.name, GONE, record.server, record.profile)
+    row.why = "it is not in the file any more"
+    plan.rows.append(row)
+    if record.secrets and not named:
+        row.outcome = LEFT
+        row.why += f"; {len(record.secrets)} secret(s) of it are kept, which --server {record.name} removes"
+    else:
+        plan.ended.append(record)
+
+
 def _unwrapped(
-    document: Document, entry: Entry, said: wrapped.Wrapped, record: Wrapping | None, *, keep_secrets: bool
-) -> tuple[Document, str]:
+    document: Document, row: Row, entry: Entry, said: wrapped.Wrapped | None, record: Wrapping | None, *, keep_secrets: bool
+) -> Document:
     edits = record.edits if record is not None else []
-    is_as_left = bool(edits) and all(document.raw(tuple(edit.path)) == edit.after for edit in edits)
-    if is_as_left and not (keep_secrets and any(edit.secret for edit in edits)):
+    is_as_left = bool(edits) and all(edit.is_in(document.raw(tuple(edit.path))) for edit in edits)
+    if said is not None and is_as_left and not (keep_secrets and any(edit.secret for edit in edits)):
         for edit in reversed(edits):
             document = document.edited([_back(edit)])
-        return document, RESTORED
-    own = list(said.command)
+        row.outcome = RESTORED
+        return document
+    before = document
+    own = list(said.command if said is not None else entry.argv)
     if not keep_secrets:
-        own = [_word(word) for word in own]
+        theirs = _Theirs(row, said, record)
+        own = [theirs.word(word) for word in own]
         for name, value in entry.env.items():
-            if entry.fields.env_path is not None and _is_ours(value):
+            if entry.fields.env_path is not None and theirs.is_theirs(value):
                 document = document.edited([Change((*entry.fields.env_path, name), value=_value(value))])
-    return document.edited(dialects.dialect(entry.client).rewrite(entry, own)), UNWRAPPED
+    if own != entry.argv:
+        document = document.edited(dialects.dialect(entry.client).rewrite(entry, own))
+    if document is before:
+        row.outcome, row.why = GONE, "it starts its server without stdioguard already"
+    return document
 
 
 def _back(edit: journal.Edit) -> Change:
@@ -114,36 +151,57 @@ def _back(edit: journal.Edit) -> Change:
     return Change(path, raw=edit.before) if edit.before is not None else Change(path, REMOVE)
 
 
-def _is_ours(text: str) -> bool:
-    """Tell whether a text is a reference to a secret that was moved out of a file."""
-    name = secrets.reference(text)
-    return name is not None and secrets.find(name) is not None and secrets.bound_to(name) is not None
+class _Theirs:
+    """Which secrets have come out of one entry, and so may return to it.
+
+    A file is not to get what came out of another, whatever it refers to: it may be a stranger's, and be shown to others.
+    """
+
+    def __init__(self, row: Row, said: wrapped.Wrapped | None, record: Wrapping | None) -> None:
+        self._row = row
+        self._server = said.server if said is not None else ""
+        self._names = set(record.secrets) if record is not None else set()
+        self._others = {name for book in journal.everything() for entry in book.entries for name in entry.secrets} - self._names
+
+    def is_theirs(self, text: str) -> bool:
+        """Tell whether a text is a reference to one."""
+        name = secrets.reference(text)
+        if name is None or name in self._names:
+            return name is not None
+        # Without a journal, what the secret is bound to says whose it is.
+        kept = secrets.find(name)
+        if kept is not None and kept.bound and name not in self._others and kept.bound.get("server") == self._server:
+            return True
+        self._row.why = f"{secrets.PREFIX}{name} stays: it did not come out of this entry"
+        return False
+
+    def word(self, word: str) -> str:
+        """Return a word of a command line with the secret in the place of its reference."""
+        option, equals, value = word.partition("=")
+        if self.is_theirs(word):
+            return _value(word)
+        return f"{option}={_value(value)}" if equals and self.is_theirs(value) else word
 
 
 def _value(text: str) -> str:
     return secrets.get(text.removeprefix(secrets.PREFIX))
 
 
-def _word(word: str) -> str:
-    """Return a word of a command line with the secret in the place of its reference."""
-    option, equals, value = word.partition("=")
-    if _is_ours(word):
-        return _value(word)
-    return f"{option}={_value(value)}" if equals and _is_ours(value) else word
-
-
 def _clean_up(plan: Plan, *, keep_secrets: bool) -> None:
-    """Forget what was kept for entries that are wrapped no more; what another entry uses stays."""
+    """Forget what was kept for entries that are wrapped no more; what another entry uses stays, and what the file still refers to."""
     if plan.journal is None or not plan.ended:
         return
     for record in plan.ended:
         plan.journal.forget(record)
     plan.journal.write()
     others = [entry for book in journal.everything() for entry in book.entries]
+    document = plan.after or plan.listing.document
+    text = document.text if document is not None else ""
     for record in plan.ended:
         if record.registered and all((other.registered, other.server) != (record.registered, record.server) for other in others):
             registration.withdraw(record.registered, [record.server])
         for name in record.secrets:
-            if not keep_secrets and all(name not in other.secrets for other in others):
+            is_in_use = f"{secrets.PREFIX}{name}" in text or any(name in other.secrets for other in others)
+            if not keep_secrets and not is_in_use:
                 with contextlib.suppress(secrets.SecretError):
                     secrets.forget(name)

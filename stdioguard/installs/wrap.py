@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stdioguard.identity import secrets
-from stdioguard.installs import commands, dialects, files, find, journal, naming, plaintext, registration, wrapped
-from stdioguard.installs.formats.document import Change, Document, FormatError
+from stdioguard.installs import commands, dialects, files, find, journal, masking, naming, registration, wrapped
+from stdioguard.installs.formats.document import FormatError
+from stdioguard.installs.moves import Kept, Moves
 from stdioguard.launch import references
 from stdioguard.policy import load
-from stdioguard.wire import strict_json
+from stdioguard.policy.errors import ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from stdioguard.installs.entries import Entry
+    from stdioguard.installs.formats.document import Document
     from stdioguard.installs.journal import Journal
 
 ATTEMPTS = 3
 """How often a plan is made anew where another program writes to the file meanwhile."""
 
-WRAPPED, ALREADY, LEFT, FAILED = "wrapped", "already wrapped", "left alone", "failed"
+WRAPPED, RENEWED, ALREADY, LEFT, FAILED = "wrapped", "brought up to date", "already wrapped", "left alone", "failed"
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Options:
     """Whether literal secrets stay where they are."""
     register: bool = True
     """Whether clients are registered, so that only they get in."""
+    trusted: bool = False
+    """Whether a person has looked at these entries: secrets may go to what an entry starts now, though it was another when they moved."""
 
 
 @dataclass
@@ -62,15 +67,6 @@ class Row:
 
 
 @dataclass
-class _Kept:
-    """A secret that moves: its name, its value, and which server may have it."""
-
-    name: str
-    value: str
-    bound: dict[str, Any]
-
-
-@dataclass
 class Plan:
     """What is to be done to one file, in full."""
 
@@ -79,45 +75,51 @@ class Plan:
     after: Document | None = None
     """The file as it will be; `None` where nothing changes."""
     journal: Journal | None = None
-    secrets: list[_Kept] = field(default_factory=list)
+    secrets: list[Kept] = field(default_factory=list)
+    rebound: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What secrets that have moved already are bound to from now on, by name."""
     granted: dict[str, dict[str, str]] = field(default_factory=dict)
     """Profiles by server by the name under which a client is registered."""
 
-    def without_secrets(self) -> bytes:
-        """Return the file as it was, but for the secrets that have moved: what is kept of it is not to hold them."""
-        document = self.listing.document
-        if document is None or not self.secrets:
-            return self.listing.snapshot.data if self.listing.snapshot is not None else b""
-        return (b"\xef\xbb\xbf" if document.bom else b"") + self.masked()[0].encode()
-
     def masked(self) -> tuple[str, str]:
         """Return the texts before and after, with no secret in either, for people to compare."""
-        before = self.listing.document.text if self.listing.document is not None else ""
-        after = self.after.text if self.after is not None else before
-        for kept in sorted(self.secrets, key=lambda kept: -len(kept.value)):
-            for text in (kept.value, strict_json.encode(kept.value)[1:-1]):
-                before, after = before.replace(text, "[secret]"), after.replace(text, "[secret]")
-        return before, after
+        before = self.listing.document
+        if before is None:
+            return "", ""
+        hidden = masking.texts(self.listing.found, [before, self.after or before])
+        return hidden[0], hidden[1]
+
+    def without_secrets(self) -> bytes:
+        """Return the file as it was, but for its secrets: what is kept of it is not to hold them."""
+        document = self.listing.document
+        return b"" if document is None else (b"\xef\xbb\xbf" if document.bom else b"") + self.masked()[0].encode()
+
+
+class _NotOurs(Exception):  # noqa: N818 - it is the entry's
+    """Why there is nothing to wrap, in one line for people."""
 
 
 class _Problem(Exception):  # noqa: N818 - it is the entry's
-    """Why one entry cannot be wrapped, in one line for people."""
+    """Why an entry cannot be wrapped though it should be, in one line for people."""
 
 
 def wrap(found: find.Found, wanted: Callable[[Entry], bool], options: Options, *, dry: bool = False) -> Plan:
     """Wrap the entries of a file that are `wanted`, and return what was done. With `dry` nothing is.
 
-    Raises `files.FileProblem`, `JournalError` and `ClientError`; the file is as it was then.
+    Raises `files.FileProblem`, `JournalError`, `ClientError` and `SecretError`; the file is as it was then.
     """
+    if dry:
+        return _plan(find.read_entries(found), wanted, options)
     for _ in range(ATTEMPTS):
-        plan = _plan(find.read_entries(found), wanted, options)
-        if dry or plan.after is None:
+        with journal.alone():
+            plan = _plan(find.read_entries(found), wanted, options)
+            if plan.journal is None:
+                return plan
+            try:
+                _carry_out(plan)
+            except files.Changed:
+                continue
             return plan
-        try:
-            _carry_out(plan)
-        except files.Changed:
-            continue
-        return plan
     raise files.FileProblem(found.path, "another program writes to it again and again", "close the client, then try again")
 
 
@@ -125,193 +127,198 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], options: Optio
     plan = Plan(listing, [])
     document = listing.document
     if document is None:
+        plan.rows = [_left(entry) for entry in listing.entries if wanted(entry)]
         return plan
     book = journal.of(listing.found.path)
-    taken = {entry.server: entry.started for other in journal.everything() for entry in other.entries}
+    records = book.match(listing.entries)
+    taken = {record.server: record.started for other in journal.everything() for record in other.entries}
     for entry in listing.entries:
         if not wanted(entry):
             continue
         row = Row(entry.client, entry.file, entry.level, entry.name, WRAPPED)
         plan.rows.append(row)
         try:
-            document = _wrap_one(plan, row, entry, document, book, taken, options)
-        except _Problem as problem:
-            row.outcome, row.why = LEFT, str(problem)
-        except (FormatError, ValueError) as problem:
+            document = _Wrapping(plan, row, entry, book, records.get(entry.path), options).of(document, taken)
+        except _NotOurs as reason:
+            row.outcome, row.why = LEFT, str(reason)
+        except (_Problem, FormatError, ValueError, ProfileError) as problem:
             row.outcome, row.why = FAILED, str(problem)
-    if any(row.outcome == WRAPPED for row in plan.rows):
-        plan.after, plan.journal = document, book
+    if any(row.outcome in (WRAPPED, RENEWED) for row in plan.rows):
+        plan.journal = book
+        plan.after = document if document is not listing.document else None
     return plan
 
 
-def _wrap_one(
-    plan: Plan, row: Row, entry: Entry, document: Document, book: Journal, taken: dict[str, str], options: Options
-) -> Document:
-    """Return the document with one entry wrapped, and note in the plan what goes with it."""
-    if entry.kind == "remote":
-        raise _Problem("a remote server: there is no process here to guard")
-    if entry.problem or not entry.argv:
-        raise _Problem(entry.problem or "it names no command")
-    if not entry.editable:
-        raise _Problem(entry.fixed)
-    before = wrapped.read(entry.argv)
-    if before is not None:
-        row.server, row.profile = before.server, before.profile
-        if before.words(options.program) == entry.argv and options.profile in (None, before.profile):
-            row.outcome = ALREADY
+def _left(entry: Entry) -> Row:
+    """Return the row of an entry of a file that is only read."""
+    return Row(entry.client, entry.file, entry.level, entry.name, LEFT, why=entry.fixed or entry.problem)
+
+
+class _Wrapping:
+    """One entry on its way into a plan."""
+
+    def __init__(self, plan: Plan, row: Row, entry: Entry, book: Journal, record: journal.Entry | None, options: Options) -> None:
+        """`record` says what was done to the entry before, if anything was."""
+        self._plan = plan
+        self._row = row
+        self._entry = entry
+        self._book = book
+        self._record = record
+        self._options = options
+        self._is_literal = dialects.dialect(entry.client, plan.listing.found.key).literal
+
+    def of(self, document: Document, taken: dict[str, str]) -> Document:
+        """Return the document with the entry wrapped, and note in the plan what goes with it."""
+        entry = self._entry
+        if entry.kind == "remote":
+            raise _NotOurs("a remote server: there is no process here to guard")
+        if entry.problem or not entry.argv:
+            raise _NotOurs(entry.problem or "it names no command")
+        if entry.level == "managed":
+            raise _NotOurs("an administrator's file, for everybody on this machine")
+        if not entry.editable:
+            raise _NotOurs(entry.fixed)
+        before = wrapped.read(entry.argv)
+        return self._new(document, taken) if before is None else self._again(document, before)
+
+    def _new(self, document: Document, taken: dict[str, str]) -> Document:
+        plan, row, entry, options = self._plan, self._row, self._entry, self._options
+        started = commands.recognise(entry.argv)
+        name = naming.server_name(entry.name, started.identity, taken)
+        profile = options.profile or commands.profile_for(started) or "default"
+        new = wrapped.Wrapped(list(entry.argv), server=name, profile=profile, environment=sorted(entry.env))
+        if options.register:
+            new.client = registration.name_for(naming.client_name(entry.client))
+            new.token_file = registration.token_file(new.client)
+        record = journal.Entry(
+            list(entry.path), entry.name, entry.client, name, profile, new.client, started.identity, created=time.time()
+        )
+        taken_names = [kept.name for kept in plan.secrets]
+        moves = Moves(name, self._is_literal, taken_names)
+        if not options.keep_secrets:
+            document = moves.out_of(entry, new, document, record)
+        words = new.words(options.program)
+        document = _rewritten(document, entry, words, record, moves)
+        own = self._own(entry.env.values(), entry.argv)
+        if moves.is_any or own:
+            bound = self._binding(new, moves.given or entry.env)
+            moves.bind(bound)
+            self._bind_again(own, bound)
+        _check(plan, document, entry, words)
+        if own:
+            record.edits = []  # what was there before held references too: `unwrap` goes by what is in the entry
+        self._book.entries = [*(other for other in self._book.entries if other is not self._record), record]
+        # Those that this entry had before are kept with it: what its client has dropped from the file is not lost by that.
+        before = self._record.secrets if self._record is not None else []
+        record.secrets = [*dict.fromkeys([*before, *(one.name for one in moves.secrets)])]
+        taken[name] = started.identity
+        plan.secrets += moves.secrets
+        plan.granted.setdefault(new.client, {})[name] = profile
+        row.server, row.profile = name, profile
+        row.secrets = [kept.name for kept in moves.secrets if not kept.is_text]
+        if profile == "default":
+            row.why = f"no profile is for {started.identity}"
+        return document
+
+    def _again(self, document: Document, said: wrapped.Wrapped) -> Document:
+        """Bring an entry that is wrapped already up to date: what it needs may have moved or gone, or the choice be another."""
+        row, entry, options, record = self._row, self._entry, self._options, self._record
+        row.outcome, row.server, row.profile = ALREADY, said.server, said.profile
+        if not said.server:
+            row.why = "wrapped by hand: it stays as it is"
             return document
-        return _renew(plan, row, entry, document, book, before, options)
-    started = commands.recognise(entry.argv)
-    name = naming.server_name(entry.name, started.identity, taken)
-    profile = options.profile or commands.profile_for(started) or "default"
-    new = wrapped.Wrapped(list(entry.argv), server=name, profile=profile, environment=sorted(entry.env))
-    if options.register:
-        new.client = registration.name_for(naming.client_name(entry.client))
-        new.token_file = registration.token_file(new.client)
-    record = journal.Entry(
-        list(entry.path), entry.name, entry.client, name, profile, new.client, started.identity, created=time.time()
-    )
-    moves = _Moves(name, dialects.dialect(plan.listing.found.client, plan.listing.found.key).literal)
-    if not options.keep_secrets:
-        document = moves.out_of(entry, new, document, record)
-    document = _rewritten(document, entry, new.words(options.program), record, moves)
-    if moves.secrets:
-        moves.bind(entry, new)
-    _check(plan, document, entry, new.words(options.program))
-    taken[name] = started.identity
-    book.entries = [*(other for other in book.entries if other.path != record.path), record]
-    record.secrets = [one.name for one in moves.secrets]
-    plan.secrets += moves.secrets
-    plan.granted.setdefault(new.client, {})[name] = profile
-    row.server, row.profile, row.secrets = name, profile, record.secrets
-    if profile == "default":
-        row.why = f"no profile is for {started.identity}: it gets no files and no network, and each call asks a person"
-    return document
+        if options.profile is not None:
+            said.profile = row.profile = options.profile
+        load.load(said.profile)
+        own = self._own(entry.env.values(), said.command)
+        if own:
+            self._bind_again(own, self._binding(said, entry.env))
+        if said.client and (record is None or record.registered == said.client):
+            if record is not None:
+                said.token_file = registration.token_file(said.client)
+            is_ours = said.token_file == registration.token_file(said.client)
+            if is_ours and not registration.is_granted(said.client, said.server):
+                self._plan.granted.setdefault(said.client, {})[said.server] = said.profile
+                row.outcome, row.why = RENEWED, f"client {said.client} is registered again"
+        words = said.words(options.program)
+        if words == entry.argv:
+            return document
+        row.outcome = RENEWED
+        again = journal.Entry(list(entry.path), entry.name, entry.client, said.server, said.profile)
+        document = _rewritten(document, entry, words, again)
+        if record is not None:
+            first = {tuple(edit.path): edit for edit in record.edits}
+            for edit in again.edits:
+                known = first.get(tuple(edit.path))
+                if known is not None and known.is_in(edit.before):
+                    known.after, known.earlier = edit.after, edit.before or ""
+            record.profile = said.profile
+        _check(self._plan, document, entry, words)
+        return document
+
+    def _own(self, values: Iterable[str], words: list[str]) -> list[str]:
+        """Return the secrets that `wrap` has moved out of this entry and that it refers to. Raises `_Problem` if one is gone."""
+        texts = [*values, *words, *(word.partition("=")[2] for word in words)]
+        names = [name for name in map(secrets.reference, texts) if name is not None]
+        for name in names:
+            if secrets.find(name) is None:
+                raise _Problem(
+                    f"{secrets.PREFIX}{name} is not there any more: put the value itself in its place, then wrap again"
+                )
+        return [name for name in names if self._record is not None and name in self._record.secrets]
+
+    def _binding(self, new: wrapped.Wrapped, given: Mapping[str, str]) -> dict[str, Any]:
+        """Return which launch may have the entry's secrets: this server's, with this command and these variables."""
+        waived = [word.partition("=")[2] for word in new.others if word.startswith("--allow-degraded=")]
+        waived += [value for word, value in zip(new.others, new.others[1:], strict=False) if word == "--allow-degraded"]
+        try:
+            return references.binding(
+                new.server,
+                new.command,
+                profile=new.profile,
+                given=given,
+                cwd=self._entry.cwd or self._entry.project or None,
+                own=os.environ,
+                passed=load.load(new.profile).sandbox["environment"],
+                waived=waived,
+                is_literal=self._is_literal,
+            )
+        except references.BindingError as error:
+            raise _Problem(f"{error}; or leave its secrets where they are with --keep-secrets") from None
+
+    def _bind_again(self, names: Iterable[str], bound: dict[str, Any]) -> None:
+        """Let secrets go on to their entry. Who has changed what it starts is not known: a person has to have looked at it then."""
+        for name in names:
+            before = secrets.bound_to(name)
+            if before == bound:
+                continue
+            if not self._options.trusted and _started(before or {}) != _started(bound):
+                raise _Problem(
+                    f"what it starts has changed since its secrets were moved, so they are not given to it; look at it, "
+                    f"then: stdioguard wrap --server {shlex.quote(self._entry.name)}"
+                )
+            self._plan.rebound[name] = bound
+            self._row.outcome = RENEWED if self._row.outcome == ALREADY else self._row.outcome
 
 
-def _renew(
-    plan: Plan, row: Row, entry: Entry, document: Document, book: Journal, before: wrapped.Wrapped, options: Options
-) -> Document:
-    """Bring an entry that is wrapped already up to date: the program may have moved, the profile be another one."""
-    if options.profile is not None:
-        before.profile = row.profile = options.profile
-    words = before.words(options.program)
-    record = book.entry(entry.path)
-    again = journal.Entry(list(entry.path), entry.name, entry.client, before.server, before.profile)
-    document = _rewritten(document, entry, words, again)
-    if record is not None:
-        first = {tuple(edit.path): edit for edit in record.edits}
-        for edit in again.edits:
-            known = first.get(tuple(edit.path))
-            if known is not None and known.after == edit.before:
-                known.after = edit.after
-        record.profile = before.profile
-    _check(plan, document, entry, words)
-    return document
+def _started(bound: dict[str, Any]) -> list[Any]:
+    """Return the part of a binding that is in the entry itself. The rest is of the machine and of the profile."""
+    given = bound.get("required", [])
+    variables = [pair for pair in bound.get("environment", []) if pair[0] in given]
+    return [variables, *(bound.get(key) for key in ("server", "command", "required", "cwd", "waived"))]
 
 
-def _rewritten(
-    document: Document, entry: Entry, words: list[str], record: journal.Entry, moves: _Moves | None = None
-) -> Document:
+def _rewritten(document: Document, entry: Entry, words: list[str], record: journal.Entry, moves: Moves | None = None) -> Document:
     """Let an entry start `words`, and note the texts before and after each change."""
     changes = dialects.dialect(entry.client).rewrite(entry, words)
     after = document.edited(changes)
     for change in changes:
         text = document.raw(change.path)
         edit = journal.Edit(list(change.path), after.raw(change.path) or "", text)
-        if moves is not None and text is not None and moves.is_in(text):
+        if moves is not None and text is not None and moves.is_in(text, entry):
             edit.before, edit.secret, edit.verbatim = None, moves.keep_text(text), True
         record.edits.append(edit)
     return after
-
-
-class _Moves:
-    """The literal secrets of one entry, on their way to where secrets are kept."""
-
-    def __init__(self, server: str, is_literal: Callable[[str], bool]) -> None:
-        self.secrets: list[_Kept] = []
-        self._server = server
-        self._is_literal = is_literal
-        self._given: dict[str, str] = {}
-
-    def out_of(self, entry: Entry, new: wrapped.Wrapped, document: Document, record: journal.Entry) -> Document:
-        """Put references in the place of secrets: of variables in the document, of arguments in the new command line."""
-        self._given = dict(entry.env)
-        seen = set()
-        for found in plaintext.secrets_in(entry):
-            where = found.path[-1]
-            if found.path in seen or found.kind not in ("argument", "env"):
-                continue
-            seen.add(found.path)
-            text = entry.argv[where] if isinstance(where, int) else entry.env[where]
-            if not self._is_literal(text):
-                continue  # the client fills in a part of it
-            span = found.span if isinstance(where, int) else (0, len(text))  # of a variable the whole value
-            value, _ = plaintext.moved(text, span, "x")
-            name = self._keep(where if isinstance(where, str) else _label(entry, where), value)
-            _, reference = plaintext.moved(text, span, name)
-            if isinstance(where, int):
-                new.command[where] = reference
-            else:
-                self._given[where] = reference
-                document = self._variable(entry, where, value, reference, document, record)
-        return document
-
-    def _variable(
-        self, entry: Entry, name: str, value: str, reference: str, document: Document, record: journal.Entry
-    ) -> Document:
-        path = (*(entry.fields.env_path or ()), name)
-        text = document.raw(path) or ""
-        after = document.edited([Change(path, value=reference)])
-        edit = journal.Edit(list(path), after.raw(path) or "", None, secrets.reference(reference) or "")
-        if after.edited([Change(path, value=value)]).raw(path) != text:
-            edit.secret, edit.verbatim = self.keep_text(text), True  # written in another way than we would
-        record.edits.append(edit)
-        return after
-
-    def is_in(self, text: str) -> bool:
-        """Tell whether a text of the file holds one of them."""
-        return any(kept.value in text or strict_json.encode(kept.value)[1:-1] in text for kept in self.secrets)
-
-    def keep_text(self, text: str) -> str:
-        """Keep a text of the file as it is, since a secret is in it. Return the name that it is kept under."""
-        return self._keep("text", text)
-
-    def bind(self, entry: Entry, new: wrapped.Wrapped) -> None:
-        """Say which launch may have them: this server's, with this command and these variables."""
-        try:
-            bound = references.binding(
-                new.server,
-                new.command,
-                profile=new.profile,
-                given=self._given,
-                cwd=entry.cwd or entry.project or None,
-                own=os.environ,
-                passed=load.load(new.profile).sandbox["environment"],
-                is_literal=self._is_literal,
-            )
-        except references.BindingError as error:
-            raise _Problem(f"{error}; or leave its secrets where they are with --keep-secrets") from None
-        for kept in self.secrets:
-            kept.bound = bound
-
-    def _keep(self, key: str, value: str) -> str:
-        """Return the name that a value is to be kept under: one that nothing has, so that no entry gets another's."""
-        wanted = name = naming.secret_name(self._server, key)
-        count = 1
-        while any(kept.name == name and kept.value != value for kept in self.secrets) or secrets.find(name) is not None:
-            count += 1
-            name = f"{wanted}-{count}"
-        if all(kept.name != name for kept in self.secrets):
-            self.secrets.append(_Kept(name, value, {}))
-        return name
-
-
-def _label(entry: Entry, index: int) -> str:
-    """Return what an argument is called, by its option, or the one before it."""
-    option, equals, _ = entry.argv[index].partition("=")
-    before = entry.argv[index - 1] if index else ""
-    return (option if equals else before if before.startswith("-") else "").lstrip("-") or f"argument{index}"
 
 
 def _check(plan: Plan, document: Document, entry: Entry, words: list[str]) -> None:
@@ -324,17 +331,23 @@ def _check(plan: Plan, document: Document, entry: Entry, words: list[str]) -> No
 
 
 def _carry_out(plan: Plan) -> None:
-    if plan.after is None or plan.journal is None or plan.listing.snapshot is None:
+    """Do what was planned, the file last. The journal comes first: what a crash leaves behind is known to it, and `unwrap` removes it."""
+    if plan.journal is None or plan.listing.snapshot is None:
         raise AssertionError("a plan without an end")
     with contextlib.ExitStack() as undo:
+        before = journal.of(plan.listing.found.path)
+        undo.callback(before.write)
+        plan.journal.write()
         for kept in plan.secrets:
             secrets.put(kept.name, kept.value, bound=kept.bound)
             undo.callback(secrets.forget, kept.name)
+        for name, bound in plan.rebound.items():
+            value, was = secrets.get(name), secrets.bound_to(name)
+            secrets.put(name, value, bound=bound, replace=True)
+            undo.callback(secrets.put, name, value, bound=was, replace=True)
         for name, servers in plan.granted.items():
             if name:
                 undo.callback(registration.grant(name, servers))
-        before = journal.of(plan.listing.found.path)
-        plan.journal.write()
-        undo.callback(before.write)
-        files.replace(plan.listing.snapshot, plan.after.data(), backup=plan.without_secrets())
+        if plan.after is not None:
+            files.replace(plan.listing.snapshot, plan.after.data(), backup=plan.without_secrets())
         undo.pop_all()
