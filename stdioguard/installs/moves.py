@@ -39,11 +39,6 @@ class Moves:
         self._is_literal = is_literal
         self._taken = set(taken)
 
-    @property
-    def is_any(self) -> bool:
-        """Tell whether a server is to have one of them."""
-        return any(not kept.is_text for kept in self.secrets)
-
     def out_of(self, entry: Entry, new: wrapped.Wrapped, document: Document, record: journal.Entry) -> Document:
         """Put references in the place of secrets: of variables in the document, of arguments in the new command line."""
         self.given = dict(entry.env)
@@ -94,6 +89,11 @@ class Moves:
         name = self._keep("text", text)
         next(kept for kept in self.secrets if kept.name == name).is_text = True
         return name
+
+    def stay(self, entry: Entry) -> Moves:
+        """Let every secret stay where it is."""
+        self.given = dict(entry.env)
+        return self
 
     def bind(self, bound: dict[str, Any]) -> None:
         """Say which launch may have them."""

@@ -87,10 +87,10 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], *, keep_secret
         try:
             document = _unwrapped(document, row, entry, said, record, keep_secrets=keep_secrets)
         except (FormatError, ValueError) as problem:
-            row.outcome, row.why = FAILED, str(problem)
+            row.outcome, row.notes = FAILED, [str(problem)]
             continue
         except secrets.SecretError as problem:
-            row.outcome, row.why = FAILED, f"{problem}; with --keep-secrets the references stay"
+            row.outcome, row.notes = FAILED, [f"{problem}; with --keep-secrets the references stay"]
             continue
         if record is not None:
             plan.ended.append(record)
@@ -108,12 +108,12 @@ def _dropped(plan: Plan, record: Wrapping, wanted: Callable[[Entry], bool], *, n
     if not wanted(Entry(record.client, found.path, found.level, record.name, tuple(record.path), "stdio", Fields(()))):
         return
     row = Row(record.client, found.path, found.level, record.name, GONE, record.server, record.profile)
-    row.why = "it is not in the file any more"
     plan.rows.append(row)
     if record.secrets and not named:
         row.outcome = LEFT
-        row.why += f"; {len(record.secrets)} secret(s) of it are kept, which --server {record.name} removes"
+        row.notes = [f"it is not in the file any more; its {len(record.secrets)} secrets are kept until --server NAME names it"]
     else:
+        row.notes = ["it is not in the file any more"]
         plan.ended.append(record)
 
 
@@ -138,7 +138,8 @@ def _unwrapped(
     if own != entry.argv:
         document = document.edited(dialects.dialect(entry.client).rewrite(entry, own))
     if document is before:
-        row.outcome, row.why = GONE, "it starts its server without stdioguard already"
+        row.outcome = GONE
+        row.notes.append("it starts its server without stdioguard already")
     return document
 
 
@@ -172,7 +173,7 @@ class _Theirs:
         kept = secrets.find(name)
         if kept is not None and kept.bound and name not in self._others and kept.bound.get("server") == self._server:
             return True
-        self._row.why = f"{secrets.PREFIX}{name} stays: it did not come out of this entry"
+        self._row.notes.append(f"{secrets.PREFIX}{name} stays: it did not come out of this entry")
         return False
 
     def word(self, word: str) -> str:

@@ -11,11 +11,11 @@ import contextlib
 import os
 import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stdioguard.identity import secrets
-from stdioguard.installs import commands, dialects, files, find, journal, masking, naming, registration, wrapped
+from stdioguard.installs import commands, dialects, files, find, journal, masking, naming, registration, shim, wrapped
 from stdioguard.installs.formats.document import FormatError
 from stdioguard.installs.moves import Kept, Moves
 from stdioguard.launch import references
@@ -63,7 +63,8 @@ class Row:
     profile: str = ""
     secrets: list[str] = field(default_factory=list)
     """Names of the secrets that were moved."""
-    why: str = ""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of it, each in a few words."""
 
 
 @dataclass
@@ -113,6 +114,8 @@ def wrap(found: find.Found, wanted: Callable[[Entry], bool], options: Options, *
     for _ in range(ATTEMPTS):
         with journal.alone():
             plan = _plan(find.read_entries(found), wanted, options)
+            if options.program == shim.path() and any(row.outcome in (WRAPPED, RENEWED, ALREADY) for row in plan.rows):
+                shim.install()
             if plan.journal is None:
                 return plan
             try:
@@ -140,9 +143,9 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], options: Optio
         try:
             document = _Wrapping(plan, row, entry, book, records.get(entry.path), options).of(document, taken)
         except _NotOurs as reason:
-            row.outcome, row.why = LEFT, str(reason)
+            row.outcome, row.notes = LEFT, [str(reason)]
         except (_Problem, FormatError, ValueError, ProfileError) as problem:
-            row.outcome, row.why = FAILED, str(problem)
+            row.outcome, row.notes = FAILED, [str(problem)]
     if any(row.outcome in (WRAPPED, RENEWED) for row in plan.rows):
         plan.journal = book
         plan.after = document if document is not listing.document else None
@@ -151,7 +154,7 @@ def _plan(listing: find.Listing, wanted: Callable[[Entry], bool], options: Optio
 
 def _left(entry: Entry) -> Row:
     """Return the row of an entry of a file that is only read."""
-    return Row(entry.client, entry.file, entry.level, entry.name, LEFT, why=entry.fixed or entry.problem)
+    return Row(entry.client, entry.file, entry.level, entry.name, LEFT, notes=[entry.fixed or entry.problem])
 
 
 class _Wrapping:
@@ -190,34 +193,24 @@ class _Wrapping:
         if options.register:
             new.client = registration.name_for(naming.client_name(entry.client))
             new.token_file = registration.token_file(new.client)
-        record = journal.Entry(
-            list(entry.path), entry.name, entry.client, name, profile, new.client, started.identity, created=time.time()
-        )
-        taken_names = [kept.name for kept in plan.secrets]
-        moves = Moves(name, self._is_literal, taken_names)
-        if not options.keep_secrets:
-            document = moves.out_of(entry, new, document, record)
+        record = self._fresh(new, started.identity)
+        document, moves = self._moved(document, entry, new, record)
         words = new.words(options.program)
         document = _rewritten(document, entry, words, record, moves)
         own = self._own(entry.env.values(), entry.argv)
-        if moves.is_any or own:
-            bound = self._binding(new, moves.given or entry.env)
-            moves.bind(bound)
-            self._bind_again(own, bound)
-        _check(plan, document, entry, words)
         if own:
+            self._bind_again(own, self._binding(new, moves.given))
             record.edits = []  # what was there before held references too: `unwrap` goes by what is in the entry
+        _check(plan, document, entry, words)
         self._book.entries = [*(other for other in self._book.entries if other is not self._record), record]
         # Those that this entry had before are kept with it: what its client has dropped from the file is not lost by that.
-        before = self._record.secrets if self._record is not None else []
-        record.secrets = [*dict.fromkeys([*before, *(one.name for one in moves.secrets)])]
+        record.secrets = list(self._record.secrets) if self._record is not None else []
+        self._take(moves, record)
         taken[name] = started.identity
-        plan.secrets += moves.secrets
         plan.granted.setdefault(new.client, {})[name] = profile
         row.server, row.profile = name, profile
-        row.secrets = [kept.name for kept in moves.secrets if not kept.is_text]
         if profile == "default":
-            row.why = f"no profile is for {started.identity}"
+            row.notes.append(f"no profile is for {started.identity}")
         return document
 
     def _again(self, document: Document, said: wrapped.Wrapped) -> Document:
@@ -225,36 +218,72 @@ class _Wrapping:
         row, entry, options, record = self._row, self._entry, self._options, self._record
         row.outcome, row.server, row.profile = ALREADY, said.server, said.profile
         if not said.server:
-            row.why = "wrapped by hand: it stays as it is"
+            row.notes.append("wrapped by hand: it stays as it is")
             return document
         if options.profile is not None:
             said.profile = row.profile = options.profile
         load.load(said.profile)
+        said.environment += sorted(set(entry.env) - set(said.environment))
+        inside = replace(entry, argv=said.command)
         own = self._own(entry.env.values(), said.command)
+        again = self._fresh(said, commands.recognise(said.command).identity)
+        before = document
+        document, moves = self._moved(document, inside, said, again)
         if own:
-            self._bind_again(own, self._binding(said, entry.env))
+            self._bind_again(own, self._binding(said, moves.given))
         if said.client and (record is None or record.registered == said.client):
             if record is not None:
                 said.token_file = registration.token_file(said.client)
             is_ours = said.token_file == registration.token_file(said.client)
             if is_ours and not registration.is_granted(said.client, said.server):
                 self._plan.granted.setdefault(said.client, {})[said.server] = said.profile
-                row.outcome, row.why = RENEWED, f"client {said.client} is registered again"
+                row.outcome = RENEWED
+                row.notes.append(f"client {said.client} is registered again")
         words = said.words(options.program)
-        if words == entry.argv:
+        if words != entry.argv:
+            document = _rewritten(document, entry, words, again)
+        if document is before:
             return document
         row.outcome = RENEWED
-        again = journal.Entry(list(entry.path), entry.name, entry.client, said.server, said.profile)
-        document = _rewritten(document, entry, words, again)
-        if record is not None:
-            first = {tuple(edit.path): edit for edit in record.edits}
-            for edit in again.edits:
-                known = first.get(tuple(edit.path))
-                if known is not None and known.is_in(edit.before):
-                    known.after, known.earlier = edit.after, edit.before or ""
-            record.profile = said.profile
         _check(self._plan, document, entry, words)
+        if record is None and moves.secrets:
+            again.edits = []  # nothing says what was there before
+            self._book.entries.append(again)
+            record = again
+        elif record is not None:
+            _go_on(record, again)
+        if record is not None:
+            self._take(moves, record)
         return document
+
+    def _fresh(self, new: wrapped.Wrapped, started: str) -> journal.Entry:
+        """Return a record of the entry, in which nothing is done yet."""
+        entry = self._entry
+        where, now = list(entry.path), time.time()
+        return journal.Entry(where, entry.name, entry.client, new.server, new.profile, new.client, started, created=now)
+
+    def _moved(self, document: Document, entry: Entry, new: wrapped.Wrapped, record: journal.Entry) -> tuple[Document, Moves]:
+        """Move the entry's secrets out of it, where they can be bound to what it starts. Better guarded with them than not at all."""
+        taken = [kept.name for kept in self._plan.secrets]
+        moves = Moves(new.server, self._is_literal, taken)
+        if self._options.keep_secrets:
+            return document, moves.stay(entry)
+        command = list(new.command)
+        after = moves.out_of(entry, new, document, record)
+        if not moves.secrets:
+            return document, moves
+        try:
+            moves.bind(self._binding(new, moves.given))
+        except _Problem as problem:
+            self._row.notes.append(f"its secrets stay in the file: {problem}")
+            new.command, record.edits = command, []
+            return document, Moves(new.server, self._is_literal, taken).stay(entry)
+        return after, moves
+
+    def _take(self, moves: Moves, record: journal.Entry) -> None:
+        record.secrets += [kept.name for kept in moves.secrets if kept.name not in record.secrets]
+        self._plan.secrets += moves.secrets
+        self._row.secrets = [kept.name for kept in moves.secrets if not kept.is_text]
 
     def _own(self, values: Iterable[str], words: list[str]) -> list[str]:
         """Return the secrets that `wrap` has moved out of this entry and that it refers to. Raises `_Problem` if one is gone."""
@@ -284,7 +313,7 @@ class _Wrapping:
                 is_literal=self._is_literal,
             )
         except references.BindingError as error:
-            raise _Problem(f"{error}; or leave its secrets where they are with --keep-secrets") from None
+            raise _Problem(str(error)) from None
 
     def _bind_again(self, names: Iterable[str], bound: dict[str, Any]) -> None:
         """Let secrets go on to their entry. Who has changed what it starts is not known: a person has to have looked at it then."""
@@ -319,6 +348,20 @@ def _rewritten(document: Document, entry: Entry, words: list[str], record: journ
             edit.before, edit.secret, edit.verbatim = None, moves.keep_text(text), True
         record.edits.append(edit)
     return after
+
+
+def _go_on(record: journal.Entry, again: journal.Entry) -> None:
+    """Add to the record of an entry what was done to it now, so that what was there at first stays known."""
+    first = {tuple(edit.path): edit for edit in record.edits}
+    for edit in again.edits:
+        known = first.get(tuple(edit.path))
+        if known is None and edit.secret:
+            record.edits.append(edit)  # a variable that was not there, or held no secret
+        elif known is not None and edit.secret:
+            known.after, known.before, known.secret, known.verbatim = edit.after, None, edit.secret, edit.verbatim
+        elif known is not None and known.is_in(edit.before):
+            known.after, known.earlier = edit.after, edit.before or ""
+    record.profile = again.profile
 
 
 def _check(plan: Plan, document: Document, entry: Entry, words: list[str]) -> None:
