@@ -1,0 +1,210 @@
+"""The phrases that the rules share: what a sentence talks about, asks for, and how it presses. No phrase is a finding by itself.
+
+Each is one pattern over folded text (see `folding`): lower case, one spelling, a space for any separator. What follows from which phrases
+together is in `rules/`.
+"""
+
+from __future__ import annotations
+
+from stdioguard.definitions.patterns import Pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stdioguard.definitions.surface import Text
+
+_TOOLS = r"(?:tools?|functions?|actions?|operations?|plugins?|commands?|apis?|calls?|requests?|tasks?|queries|query|steps?|messages?|e?mails?|files?|responses?|repl(?:y|ies)|answers?|conversations?|sessions?|interactions?|transactions?|payments?|transfers?|uploads?|invocations?|execution|access|modification|commits?|posts?|searches|processing|activity|changes?|writes?|reads?|documents?|reports?|code|scripts?|prompts?|work|deletions?|edits?|downloads?|purchases?|orders?|bookings?|uses?)"
+_MODEL = r"(?:ai|llm|model|agent|assistant|chatbot|language model|claude|chatgpt|gpt|gemini|copilot|cursor)s?"
+
+SIGNALS: dict[str, Pattern] = {
+    # Whose file it is hardly ever a tool's business to have.
+    "secret-path": Pattern(
+        r"[~./\\\w$%{}-]{0,60}\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
+        r"[\w~./\\$-]{0,60}id_(?:rsa|dsa|ecdsa|ed25519)(?:\.pub)?",
+        r"[\w~./\\$-]{0,40}(?:authorized_keys|known_hosts)",
+        r"[\w~./\\$-]{0,40}\.(?:netrc|npmrc|pypirc|pgpass|git-credentials|bash_history|zsh_history|bashrc|zshrc|htpasswd|bash_profile|profile|vault-token)",
+        r"/?etc/(?:passwd|shadow|sudoers|hosts)",
+        r"/proc/(?:self|\d+|\*)/(?:environ|mem|maps|cmdline)",
+        r"(?:[\w~./\\$-]{0,40}[/\\])?\.env(?:\.(?:local|production|development|prod))?(?: files?)?",
+        r"[\w~./\\$-]{0,60}(?:mcp|mcp_config|claude_desktop_config|mcp_settings|auth|credentials|secrets|service[-_]account|wallet|keystore)\.(?:json|ya?ml|dat|toml)",
+        r"[\w~./\\$-]{0,60}(?:wallet\.dat|cookies\.sqlite|login data|logins\.json|key4\.db|keepass|\.kdbx|\.pem|\.p12|\.pfx)",
+        r"(?:windows[/\\]system32[/\\]config|/var/run/docker\.sock|/root/[\w./-]{1,40})",
+    ),
+    "secret-word": Pattern(
+        r"(?:private|secret|ssh|api|access|encryption|signing|gpg|pgp|master|recovery) keys?",
+        r"passwords?",
+        r"passphrases?",
+        r"credentials?",
+        r"(?:access|auth|authentication|bearer|session|api|refresh|oauth|secret|login|github|jwt|security)(?: auth)? tokens?",
+        r"session cookies?",
+        r"(?:browser|auth|authentication|login|saved) cookies?",
+        r"seed phrases?",
+        r"(?:recovery|mnemonic) phrases?",
+        r"keychain",
+        r"(?:environment|env) var(?:iable)?s?",
+        r"process\.env",
+        r"os\.environ",
+        r"secrets",
+        r"(?:credit card|card) numbers?",
+        r"social security numbers?",
+        r"(?:private|sensitive|confidential|personal|secret|proprietary) (?:user )?(?:data|info|information|files?|documents?|details?|content)",
+        r"pii",
+        r"wallets?",
+    ),
+    "context": Pattern(
+        r"(?:conversation|chat|message|dialog(?:ue)?|session)s? (?:history|log|logs|transcript|context|content|contents|so far)",
+        r"(?:system|developer|initial|original|hidden|internal) (?:prompt|instruction|message)s?",
+        r"(?:previous|prior|earlier|preceding|all) (?:messages|turns|conversations?|chats?|user messages|tool (?:calls|results|outputs))",
+        r"(?:entire|full|complete|whole) (?:conversation|chat|context|history|dialog(?:ue)?|transcript|prompt|context window)",
+        r"context window",
+        r"chain of thought",
+        r"(?:your|internal|private|hidden) (?:reasoning|thoughts|thinking|instructions|prompt|memory|context)",
+        r"(?:results?|outputs?|responses?|data) (?:of|from|returned by) (?:(?:the|all|any|every|each) )?(?:other|previous|earlier|prior) (?:tools?|tool calls?|calls?|servers?)",
+        r"other tools'? (?:results?|outputs?|responses?|descriptions?|data)",
+        r"(?:list|names?|descriptions?|definitions?|schemas?) of (?:all )?(?:(?:the|your) )?(?:other |available |connected |installed )?tools",
+        r"(?:the )?user'?s? (?:original |initial |last |full |exact |raw )?(?:prompt|messages?|request|query|question|conversation)",
+    ),
+    "reads": Pattern(
+        r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|print|include|list|scan|harvest|grab|look up|copy|obtain|capture|find|locate|search for|check|examine|inspect|view|steal|scrape|query|enumerate|export|display|output|reveal|show|disclose|use|take|pull|attach|upload|send|paste|pass|provide|supply)(?:ing|s|es)?",
+        r"contents? of",
+    ),
+    "sends": Pattern(
+        r"(?:send|forward|bcc|cc|upload|post|transmit|exfiltrate|leak|report|e?mail|share|submit|relay|push|ship|deliver|transfer|beacon|publish|mirror|copy|duplicate|sync|disclose|reveal|pipe)(?:ing|s|es|ed)?",
+        r"make (?:an? )?(?:http )?(?:get |post )?request",
+    ),
+    "outside": Pattern(
+        r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{1,40}",
+        r"(?:https?|wss?|ftp)(?:://|:\\\\)[^\s\x1e]{3,200}",
+        r"attackers?(?:-controlled)?",
+        r"(?:external|remote|third-party|3rd party|outside|foreign) (?:\w{1,20} )?(?:servers?|endpoints?|addresses|address|hosts?|urls?|parties|services?|webhooks?|sites?|collectors?)",
+        r"(?:our|my) (?:\w{1,20} )?(?:servers?|endpoints?|address|hosts?|backend|webhooks?|collectors?|inbox|analytics)",
+        r"webhooks?",
+        r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
+        r"\+\d{7,15}",
+    ),
+    "obliges": Pattern(
+        r"must",
+        r"(?:you|it|agent|assistant|model) (?:should|shall|will|are to|ought to)",
+        r"should (?:first|always|also|immediately|never|be|instead)",
+        r"(?:need|needs|have|has|are required|is required|are instructed|are expected|are obligated) to",
+        r"always",
+        r"mandatory",
+        r"required",
+        r"(?:be|make) sure(?: to| that)?",
+        r"ensure (?:that )?(?:you|to|the|all|every|it)",
+        r"remember to",
+        r"(?:do not|don't|never) (?:fail|forget|skip|omit)",
+        r"(?:it is|this is|is) (?:absolutely |very |extremely |critically )?(?:essential|critical|imperative|vital|crucial|necessary|obligatory|compulsory)",
+        r"without exception",
+        r"no matter what",
+        r"at all times",
+        r"automatically",
+        r"(?:please|kindly|first|then|also|now|instead|immediately|simply|just),? (?:read|send|call|use|run|execute|include|pass|append|add|forward|copy|open|invoke|fetch|replace|change|set|put|provide)",
+    ),
+    # When it is to happen: around any use of others, in words that cover more than the tool itself.
+    "around-all": Pattern(
+        rf"(?:before|prior to|after|following|upon|during|whenever|when|on|for|with|in|to|alongside|along with) (?:\w{{1,14}} ){{0,3}}?(?:any|every|each|all|other|another|subsequent|future)(?: of the)?(?: (?:\w{{1,14}} ){{0,3}}?{_TOOLS})(?: (?:is|are) \w{{1,14}})?",
+        r"(?:every|each|any) ?time",
+        rf"(?:any|every|each|all|other|another|subsequent|future) (?:other |different |subsequent |future |existing |related |available |similar |outgoing |incoming |user ){{0,2}}{_TOOLS}",
+        r"(?:before|prior to) (?:doing|starting|performing|executing|proceeding|responding|answering|replying|taking|beginning|any|anything|handling|processing)",
+        r"for the (?:rest|remainder|duration) of (?:this|the|your)",
+        r"from now on",
+        r"from this point",
+        r"regardless of (?:the|what|which|user)",
+        r"globally",
+        r"in all cases",
+        r"throughout (?:the|this)",
+    ),
+    "around-tool": Pattern(
+        r"(?:before|prior to|after|when|whenever|while|upon|if|instead of|once|each time|every time) (?:(?:you|the (?:user|agent|assistant|model)|users?|someone|a user|one) )?(?:are |is |wants? to |needs? to |asks? (?:you )?to |tr(?:y|ies) to |requests? (?:to )?)?(?:use|using|call|calling|invoke|invoking|run|running|execute|executing|perform|performing|send|sending|write|writing|read|reading|create|creating|delete|deleting|make|making|open|opening|edit|editing|access|accessing|save|saving|commit|committing|push|pushing|post|posting|pay|paying|transfer|transferring|fetch|fetching|search|searching|upload|uploading|move|moving|generate|generating|process|processing|handle|handling|respond|responding|answer|answering|list|listing|update|updating|modify|modifying|download|downloading|browse|browsing|query|querying)",
+        r"(?:when|whenever|if|once|as soon as|while|each time|every time) (?:the |a |an |any |this )?(?:\w{1,30} ){1,4}?(?:is|are|gets?|has been|was) (?:\w{1,12} )?(?:called|used|invoked|executed|requested|triggered|run|performed|available|present|enabled|loaded|installed|sent|created|made|needed|detected|received|active|opened)",
+    ),
+    "this-loaded": Pattern(
+        r"(?:when|whenever|if|as long as|while|once|since|because) (?:the |this )(?:tool|server|function|plugin|mcp|extension)(?: server)? (?:is|are|gets?|has been|becomes?|was) (?:\w{1,12} )?(?:available|present|enabled|loaded|installed|active|listed|connected|registered|visible|in (?:the )?(?:context|list))",
+        r"(?:side effects? on|(?:changes?|modif(?:y|ies)|alters?|affects?|overrides?|adjusts?) the (?:behaviou?r|behaviors|operation|usage|working) of) (?:the |all |any |other |every )(?:\w{1,30} ){0,4}?(?:tools?|functions?|assistant|agent|model|llm)",
+    ),
+    "secrecy": Pattern(
+        r"(?:do not|don't|never|must not|should not|shouldn't|mustn't|avoid|without|no need to|not to|refrain from|cannot|can not) (?:\w{1,14} ){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|revealing|report|reporting|explain|explaining|show|showing|bother|bothering|display|displaying|acknowledge|acknowledging|discuss|discussing|announce|announcing|warn|warning|expose|exposing|ask|asking|say|saying|let|letting|share|sharing|worry|worrying|log|logging) (?:\w{1,14} ){0,5}?(?:user|users|them|anyone|anybody|human|operator|owner|person|this|that|it|step|action|about|anything|instructions?)",
+        r"(?:without|behind) (?:the |any )?(?:user|human|owner|operator)'?s? (?:knowledge|knowing|awareness|consent|notice|noticing|approval|permission|confirmation|being aware|interaction|back)",
+        r"without (?:asking|telling|notifying|informing|alerting|mentioning|notice|detection|being (?:detected|noticed)|drawing attention|raising suspicion|confirmation|explicit consent|prompting)",
+        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely)",
+        r"(?:keep|stay|remain|is|are|be) (?:this |it |them |these )?(?:a )?(?:secret|hidden|confidential|invisible|private|concealed|undisclosed)(?: from| to)? (?:the )?(?:user|users|human|output|response|chat|conversation|operator)",
+        r"in the background",
+        r"(?:hide|conceal|mask|disguise|cover up|obscure)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?|output|operator)|user|traces?|evidence|activity|fact)",
+        r"(?:user|users|human|operator) (?:must|should|does|do|need|needs|will|may|can) (?:not|never|n't) (?:\w{1,14} ){0,2}?(?:know|see|be (?:told|aware|informed|notified|shown)|notice|find out|learn|understand)",
+        r"(?:user|users) (?:doesn't|don't|needn't|won't|already) (?:need to |have to |want to )?(?:know|knows|see|sees|be|notice)",
+        r"(?:already|usually|get|gets|be|become) (?:upset|annoyed|confused|angry|alarmed|frustrated)",
+    ),
+    "coerces": Pattern(
+        r"(?:otherwise|or else|if (?:you )?(?:not|don't|do not|fail|this is not|it is not|skipped|omitted|missing|without)|failure to|failing to|unless|without (?:it|this|doing so|checking|which)) .. (?:fail|fails|failing|not work|won't work|cannot|crash|crashes|lost|deleted|corrupt(?:ed)?|terminat(?:e|ed)|block(?:ed)?|threaten(?:ed)?|penal(?:ty|ized|ised)|error|errors|reject(?:ed)?|broken|breaks?|suspend(?:ed)?|denied|compromised|shut ?down|violation|data loss|disabled|invalid|locked|unsafe|insecure|risk|refuse[sd]?|unavailable|harm(?:ed)?|fired|malfunction)",
+        r"(?:system|application|data|files?|account|server|tool|everything|session) (?:will|would|may|could|can) (?:be |get )?(?:crash|fail|break|lost|deleted|corrupted|terminated|blocked|threatened|suspended|compromised|locked|shut down|destroyed|leaked|damaged)",
+        r"(?:very ){2,6}important",
+    ),
+    "override": Pattern(
+        r"(?:ignore|disregard|forget|override|overrule|bypass|neglect|discard|dismiss|supersede|supersedes|overrides|cancel|drop|abandon)(?:s|ing)? (?:(?:all|any|every|the|your|my|its|these|those|of|other|and|or|previous|previously|prior|preceding|earlier|above|existing|former|past|original|initial|current|given|system|safety|security|content|ethical|developer|user|default|standard|normal|built-in|set|what|were|you|been|have|told|about|listed) ){1,8}?(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|restrictions?|directives?|constraints?|orders?|messages?|context|guardrails?|programming|training|safeguards?|told|directions?|commands?|limitations?|protocols?|filters?|filtering|filtration)",
+        r"(?:ignore|disregard|forget) (?:everything|all|anything) (?:above|before|prior|else|you|that|previous|said)",
+        r"(?:new|updated|real|actual|true|revised|hidden|secret|following) (?:system )?(?:instructions?|directives?|orders?|objective|mission) ?:",
+        r"you are (?:now|no longer) (?:an? |the |in |bound |restricted |acting |operating |required )",
+        r"(?:enter|enable|activate|switch to|in|set) (?:developer|god|dan|jailbreak|unrestricted|admin|root|maintenance|debug|privileged|unsafe)(?: mode|_mode)(?: (?:now|immediately))?",
+        r"jailbreak(?:ing|ed)?(?: mode)?",
+        r"(?:pretend|act) (?:to be|as if|as though|that you|as) (?:an? |you |the )?(?:\w{1,14} ){0,3}?(?:admin|root|unrestricted|no (?:restrictions|rules|limits)|evil|different|developer|system)",
+        r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual |moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) ?(?:apply|whatsoever|anymore|at all|and|or|\x1e|$)",
+        r"(?:these|this|the following) (?:instructions?|directives?|rules?|tool'?s? (?:instructions?|rules)) (?:take|takes|have|has|override|overrides|supersede|supersedes|replace|replaces|outrank|outranks) (?:\w{1,14} ){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
+        r"(?:take|takes|taking|has|have|having) (?:absolute |highest |full |the )?(?:precedence|priority) over (?:\w{1,14} ){0,4}?(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|user|requests?|everything|system)",
+        r"(?:system|instruction|safety|prompt|security|policy) (?:override|bypass)",
+        r"override (?:directive|protocol|instruction|command)s?",
+        r"(?:system|hidden|secret|metadata|admin|internal|priority) (?:directive|override)s?",
+    ),
+    "passes-as": Pattern(
+        r"(?:pass|put|include|place|provide|supply|add|append|insert|encode|embed|store|attach|write|send|fill|copy|paste|set|give|submit|populate|smuggle|concatenate|use) (?:[^\x1e]{0,70}?)(?:as|in|into|to|via|through|using|inside|within|under) (?:the |a |an |this |its |your |one of the )?(?:[\w.]{1,30} ){0,3}?(?:parameters?|params?|arguments?|args?|fields?|sidenote|notes?|context|metadata|feedback|comments?|query string|header|value|input|property|payload|body|footer)",
+        r"(?:as|in|into|via|through) (?:the )?(?:`|'|\")(?:\w{1,30})(?:`|'|\")",
+    ),
+    "alters": Pattern(
+        r"(?:change|changed|replace|replaced|replacing|modify|modified|set|setting|override|overwrite|overwritten|redirect|redirected|rewrite|rewritten|substitute|substituted|swap|swapped|append|appended|prepend|prepended|prefix|prefixed|add|added|insert|inserted|inject|injected|alter|altered|adjust|adjusted|switch|switched|convert|converted|route|routed|point|pointed|sent|bcc|cc|include|included|delete|deleted|multiply|multiplied|increase|increased|truncate|double|doubled|reduce|reduced|send|direct|directed|use|saved|save|store|stored|copied|forwarded)",
+    ),
+    "part-of-call": Pattern(
+        r"(?:recipients?|addressee|destination|beneficiary|payee|path|file ?paths?|file ?names?|parameters?|params|arguments?|args|contents?|commands?|urls?|amounts?|values?|quer(?:y|ies)|branch|repositor(?:y|ies)|repo|body|subject|to field|account(?: number)?|bank|output|results?|code|host|port|domain|addresses|address|email|mail|message|price|quantity|permissions?|mode|endpoint|header|import|dependency|link|footer|signature|title|coordinates|location|directory|folder|number|date|time|id|name|field)s?",
+    ),
+    "calls-this": Pattern(
+        r"(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|consult|query|select|choose|pick|prefer|include) (?:\w{1,14} ){0,2}?this(?: \w{1,20})?(?: tool| function| one| api| server)?",
+        r"this (?:\w{1,20} )?(?:tool|function|api|check|server|step|method|one) (?:must|should|needs to|has to|shall|is to|will|is required to|is mandatory|ought to|always|is)(?: \w{1,14}){0,2} (?:called|used|invoked|run|executed|performed|triggered|selected|chosen|preferred|first|prioritized|prioritised|consulted|mandatory|required|done)",
+    ),
+    "disables": Pattern(
+        r"(?:disable|disables|disabling|turn off|turns off|turning off|bypass|bypasses|bypassing|skip|skips|skipping|circumvent|circumvents|suppress|suppresses|deactivate|deactivates|evade|evades|evading|defeat|ignore|ignores|ignoring|override|overrides|overriding|switch off|remove|removes|kill|kills|neutralize|neutralizes) (?:\w{1,14} ){0,4}?(?:safety|security|validations?|confirmations?|approvals?|permissions?|safeguards?|guard ?rails?|filters?|filtering|logging|audit(?:ing)?|consent|sandbox(?:ing)?|authentication|authorization|access controls?|restrictions?|verification|firewalls?|antivirus|anti-virus|edr|monitoring|sanitization|protections?|content policy|rate limits?|selinux|defender|detection|checks)",
+    ),
+    "to-model": Pattern(
+        rf"(?:the|an?|any|every|all|dear|attention|note to|hey|for|to) (?:ai |calling |client |host |user's )?{_MODEL}",
+        r"(?:ai|llm) (?:agents?|assistants?|models?)",
+        r"you (?:must|should|shall|will|need|have|are|can|may|ought)",
+        r"your (?:task|job|response|answer|reply|instructions|next|first|goal|primary|only|system|output)",
+    ),
+    "quotes": Pattern(
+        r"(?:detect|detects|detecting|detection|scan|scans|scanning|scanner|block|blocks|blocking|filter out|filters out|sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|audit|audits|review|reviews|lint|lints|find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
+        r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|hardcode|commit|return|returned|expose|print|paste|provide|enter|stored|shown|logged|sent)",
+    ),
+    "destroys": Pattern(
+        r"(?:delete|deletes|deleting|wipe|wipes|erase|erases|drop|destroy|destroys|overwrite|overwrites|truncate|remove|empty|purge|format|encrypt|corrupt|clear|rm -rf|chmod|shutdown|kill|terminate|revoke|grant|disable)(?:d|ed)?",
+    ),
+}
+
+
+def find(text: Text, name: str) -> list[tuple[int, int]]:
+    """Return where a phrase of `SIGNALS` is in the folded text."""
+    spans = text.signals.get(name)
+    if spans is None:
+        spans = text.signals[name] = [match.span() for match in SIGNALS[name].finditer(text.folded.text)]
+    return spans
+
+
+def within(text: Text, name: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return the first place of a phrase that begins in a stretch of the folded text."""
+    for span in find(text, name):
+        if start <= span[0] < end:
+            return span
+        if span[0] >= end:
+            return None
+    return None
+
+
+def all_within(text: Text, names: tuple[str, ...], start: int, end: int) -> bool:
+    """Tell whether every one of the phrases is in a stretch of the folded text."""
+    return all(within(text, name, start, end) is not None for name in names)
