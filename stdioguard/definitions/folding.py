@@ -39,7 +39,7 @@ INVISIBLE = frozenset(
 
 # A sentence ends at punctuation before white space, at an empty line, before an item of a list, before `name:` or `name (type):`.
 _ENDS = Raw(r"[.!?;](?=[\s\"')\]*`<]|$)", r"\n(?=\s{0,40}\n)", r"\n(?=\s{0,40}(?:[-*\u2022]|\d{1,2}[.)])\s)", r"\n(?=\s{0,40}\w{1,40}(?: ?\([^)\n]{0,60}\))?:)", "[\u3002\uff01\uff1f\uff1b]")
-_TAGS = Raw(r"</?[A-Za-z][^<>\n]{0,80}>", "<!--", "-->")
+_TAGS = Raw(r"</?[A-Za-z][\w:-]{0,30}(?:\s[\w:-]{1,30}=[^<>\n]{0,80})?\s?/?>", "<!--", "-->")
 _HUMP = Raw(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = Raw(r"[^0-9a-z\u0080-\U0010ffff]{1,400}")
 

@@ -18,7 +18,7 @@ _MODEL = r"(?:ai|llm|model|agent|assistant|chatbot|language model|claude|chatgpt
 SIGNALS: dict[str, Pattern] = {
     # Whose file it is hardly ever a tool's business to have.
     "secret-path": Pattern(
-        r"[~./\\\w$%{}-]{0,60}\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
+        r"(?:[~./\\\w$%{}-]{0,60}[/\\])?\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
         r"[\w~./\\$-]{0,60}id_(?:rsa|dsa|ecdsa|ed25519)(?:\.pub)?",
         r"[\w~./\\$-]{0,40}(?:authorized_keys|known_hosts)",
         r"[\w~./\\$-]{0,40}\.(?:netrc|npmrc|pypirc|pgpass|git-credentials|bash_history|zsh_history|bashrc|zshrc|htpasswd|bash_profile|profile|vault-token)",
@@ -126,13 +126,16 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:do not|don't|never|must not|should not|shouldn't|mustn't|avoid|without|no need to|not to|refrain from|cannot|can not) (?:\w{1,14} ){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|revealing|report|reporting|explain|explaining|show|showing|bother|bothering|display|displaying|acknowledge|acknowledging|discuss|discussing|announce|announcing|warn|warning|expose|exposing|ask|asking|say|saying|let|letting|share|sharing|worry|worrying|log|logging) (?:\w{1,14} ){0,5}?(?:user|users|them|anyone|anybody|human|operator|owner|person|this|that|it|step|action|about|anything|instructions?)",
         r"(?:without|behind) (?:the |any )?(?:user|human|owner|operator)'?s? (?:knowledge|knowing|awareness|consent|notice|noticing|approval|permission|confirmation|being aware|interaction|back)",
         r"without (?:asking|telling|notifying|informing|alerting|mentioning|notice|detection|being (?:detected|noticed)|drawing attention|raising suspicion|confirmation|explicit consent|prompting)",
-        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely)",
         r"(?:keep|stay|remain|is|are|be) (?:this |it |them |these )?(?:a )?(?:secret|hidden|confidential|invisible|private|concealed|undisclosed)(?: from| to)? (?:the )?(?:user|users|human|output|response|chat|conversation|operator)",
-        r"in the background",
         r"(?:hide|conceal|mask|disguise|cover up|obscure)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?|output|operator)|user|traces?|evidence|activity|fact)",
         r"(?:user|users|human|operator) (?:must|should|does|do|need|needs|will|may|can) (?:not|never|n't) (?:\w{1,14} ){0,2}?(?:know|see|be (?:told|aware|informed|notified|shown)|notice|find out|learn|understand)",
         r"(?:user|users) (?:doesn't|don't|needn't|won't|already) (?:need to |have to |want to )?(?:know|knows|see|sees|be|notice)",
         r"(?:already|usually|get|gets|be|become) (?:upset|annoyed|confused|angry|alarmed|frustrated)",
+    ),
+    "covert": Pattern(
+        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely|transparently)",
+        r"in the background",
+        r"behind the scenes",
     ),
     "coerces": Pattern(
         r"(?:otherwise|or else|if (?:you )?(?:not|don't|do not|fail|this is not|it is not|skipped|omitted|missing|without)|failure to|failing to|unless|without (?:it|this|doing so|checking|which)) .. (?:fail|fails|failing|not work|won't work|cannot|crash|crashes|lost|deleted|corrupt(?:ed)?|terminat(?:e|ed)|block(?:ed)?|threaten(?:ed)?|penal(?:ty|ized|ised)|error|errors|reject(?:ed)?|broken|breaks?|suspend(?:ed)?|denied|compromised|shut ?down|violation|data loss|disabled|invalid|locked|unsafe|insecure|risk|refuse[sd]?|unavailable|harm(?:ed)?|fired|malfunction)",
@@ -145,7 +148,7 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:new|updated|real|actual|true|revised|hidden|secret|following) (?:system )?(?:instructions?|directives?|orders?|objective|mission) ?:",
         r"you are (?:now|no longer) (?:an? |the |in |bound |restricted |acting |operating |required )",
         r"(?:enter|enable|activate|switch to|in|set) (?:developer|god|dan|jailbreak|unrestricted|admin|root|maintenance|debug|privileged|unsafe)(?: mode|_mode)(?: (?:now|immediately))?",
-        r"jailbreak(?:ing|ed)?(?: mode)?",
+        r"jailbreak(?:ing|ed)? mode",
         r"(?:pretend|act) (?:to be|as if|as though|that you|as) (?:an? |you |the )?(?:\w{1,14} ){0,3}?(?:admin|root|unrestricted|no (?:restrictions|rules|limits)|evil|different|developer|system)",
         r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual |moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) ?(?:apply|whatsoever|anymore|at all|and|or|\x1e|$)",
         r"(?:these|this|the following) (?:instructions?|directives?|rules?|tool'?s? (?:instructions?|rules)) (?:take|takes|have|has|override|overrides|supersede|supersedes|replace|replaces|outrank|outranks) (?:\w{1,14} ){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
