@@ -25,6 +25,8 @@ class Report:
     configs: list[ConfigView] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Files that could not be read, in one line each."""
+    machine: Machine | None = None
+    """What rules about the machine as a whole ask."""
 
     def listing(self, file: str) -> Listing | None:
         """Return what was read of a file."""
@@ -39,7 +41,7 @@ def audit(
     tick: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Return what the rules find in these files. `tick` is called with each file's path before it is looked at."""
-    report = Report()
+    report = Report(machine=machine)
     chosen = list(rules)
     by_subject = {name: [rule for rule in chosen if rule.subject == name] for name in ("entry", "config", "machine")}
     for place in places:

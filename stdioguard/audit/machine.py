@@ -6,6 +6,7 @@ and programs are silent then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stdioguard.sandbox.ownership import Checker, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,19 @@ class Step:
         return stat.S_ISLNK(self.mode)
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process, as far as this user may know it."""
+
+    pid: int
+    parent: int
+    uid: int
+    name: str
+    argv: tuple[str, ...]
+    listens: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports at which it waits for connections."""
+
+
 @dataclass
 class Machine:
     """This machine, for one audit. `is_here` tells whether the files that are looked at are started on it."""
@@ -40,7 +56,12 @@ class Machine:
     is_here: bool = True
     uid: int = field(default_factory=lambda: os.geteuid() if hasattr(os, "geteuid") else -1)
     _status: dict[str, os.stat_result | None] = field(default_factory=dict, repr=False)
+    running: dict[int, Process] | None = None
+    """Every process by its id; `None` until they are asked for."""
     _programs: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    _checkers: dict[int, Checker] = field(default_factory=dict, repr=False)
+    _hazards: dict[tuple[str, int], list[Problem]] = field(default_factory=dict, repr=False)
+    _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def status(self, path: str) -> os.stat_result | None:
         """Return the status of a path, links not followed; `None` where it cannot be had."""
@@ -78,6 +99,31 @@ class Machine:
                 return list({step.path: step for step in found}.values())
             so_far = os.path.join(so_far, rest.pop(0))
 
+    def hazards(self, path: str, user: int | None = None) -> list[Problem]:
+        """Return what lets somebody else change an absolute path of `user` (default: this user). Nothing where it cannot be looked at."""
+        key = (path, self.uid if user is None else user)
+        if key not in self._hazards:
+            from stdioguard.sandbox.ownership import Checker  # noqa: PLC0415 - only where there are files to look at
+
+            checker = self._checkers.setdefault(key[1], Checker([key[1]]))
+            try:
+                self._hazards[key] = checker.problems(path) if path.startswith("/") else []
+            except (OSError, ValueError):
+                self._hazards[key] = []
+        return self._hazards[key]
+
+    def head(self, path: str, size: int = 4096) -> bytes:
+        """Return how a regular file begins; nothing where it cannot be read."""
+        if path not in self._heads:
+            self._heads[path] = _head(path, size)
+        return self._heads[path]
+
+    def processes(self) -> dict[int, Process]:
+        """Return the processes that this user may see, by id; none where the files looked at are not this machine's."""
+        if self.running is None:
+            self.running = _processes() if self.is_here else {}
+        return self.running
+
     def program(self, word: str, path: str | None = None) -> str:
         """Return the file that a program's name starts: by `path` or the usual PATH; empty where there is none."""
         search = path if path is not None else self.environment.get("PATH", os.defpath)
@@ -95,3 +141,46 @@ def _found(word: str, search: str) -> str:
         if folder.startswith("/") and os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
     return ""
+
+
+def _head(path: str, size: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except (OSError, ValueError):
+        return b""
+    try:
+        return os.read(descriptor, size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _processes() -> dict[int, Process]:
+    import psutil  # noqa: PLC0415 - only for the rules about what is running
+
+    listens: dict[int, list[tuple[str, int]]] = {}
+    # One table for the whole machine: where others' sockets cannot be told apart, the pid is missing and the row says nothing.
+    with contextlib.suppress(psutil.Error, OSError, RuntimeError):
+        for row in psutil.net_connections("tcp"):
+            if row.status == psutil.CONN_LISTEN and row.pid and row.laddr:
+                listens.setdefault(row.pid, []).append((row.laddr[0], row.laddr[1]))
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                # What runs now decides: a program that has given up root is not root's.
+                uid = process.uids().effective if hasattr(process, "uids") else -1
+                seen = Process(
+                    process.pid,
+                    process.ppid(),
+                    uid,
+                    process.name(),
+                    tuple(process.cmdline()),
+                    tuple(listens.get(process.pid, ())),
+                )
+        except (psutil.Error, OSError):
+            continue
+        if seen.argv:
+            found[seen.pid] = seen
+    return found

@@ -124,6 +124,11 @@ class Checker:
             self._refuse(what, path, problems)
         return realpath, links
 
+    def problems(self, path: str) -> list[Problem]:
+        """Return everything that lets another user decide what an absolute `path` leads to, for reports. Raises `OSError`."""
+        realpath, _, problems, status = self._walked(path)
+        return problems + self._own_problems(realpath, status, private=False)
+
     def missing(self, path: str, what: str) -> None:
         """Check the folders above an absolute `path` that may not exist, down to the last that does. Raises `PermissionRefused`.
 
