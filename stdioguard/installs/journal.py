@@ -31,6 +31,11 @@ LOCK_WAIT = 30.0
 """Seconds to wait for another `wrap` or `unwrap` of this user."""
 
 
+def digest(text: str | None) -> str:
+    """Return what tells a text of a file from another."""
+    return hashlib.sha256((text or "").encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 class JournalError(Exception):
     """A journal that cannot be read or written, in one line for people."""
 
@@ -41,18 +46,18 @@ class Edit:
 
     path: list[str | int]
     after: str
-    """The text that `wrap` has written."""
+    """The digest of the text that `wrap` has written: there may be secrets in it that stay in the file."""
     before: str | None = None
     """The text that was there; `None` where nothing was, or where a secret keeps it."""
     secret: str = ""
     """The name of the secret that is the value that was there, or, with `verbatim`, its text."""
     verbatim: bool = False
     earlier: str = ""
-    """The text that `wrap` had written before it brought the entry up to date: after a crash the file may still have it."""
+    """The digest of what `wrap` had written before it brought the entry up to date: after a crash the file may still have it."""
 
     def is_in(self, text: str | None) -> bool:
         """Tell whether a text of the file is what `wrap` has written."""
-        return text is not None and text in (self.after, self.earlier or self.after)
+        return text is not None and digest(text) in (self.after, self.earlier)
 
 
 @dataclass

@@ -45,7 +45,7 @@ class Moves:
         seen = set()
         for found in plaintext.secrets_in(entry):
             where = found.path[-1]
-            if found.path in seen or found.kind not in ("argument", "env"):
+            if found.path in seen or found.path[0] not in ("argv", "env"):
                 continue
             seen.add(found.path)
             text = entry.argv[where] if isinstance(where, int) else entry.env[where]
@@ -68,7 +68,7 @@ class Moves:
         path = (*(entry.fields.env_path or ()), name)
         text = document.raw(path) or ""
         after = document.edited([Change(path, value=reference)])
-        edit = journal.Edit(list(path), after.raw(path) or "", None, secrets.reference(reference) or "")
+        edit = journal.Edit(list(path), journal.digest(after.raw(path)), None, secrets.reference(reference) or "")
         if after.edited([Change(path, value=value)]).raw(path) != text:
             edit.secret, edit.verbatim = self.keep_text(text), True  # written in another way than we would
         record.edits.append(edit)
@@ -79,7 +79,7 @@ class Moves:
         words = (
             entry.argv[int(found.path[1])][slice(*found.span)]
             for found in plaintext.secrets_in(entry)
-            if found.kind == "argument"
+            if found.path[0] == "argv"
         )
         values = {*words, *(kept.value for kept in self.secrets)}
         return any(spelled in text for value in values for spelled in masking.spellings(value))

@@ -194,8 +194,8 @@ def _clean_up(plan: Plan, *, keep_secrets: bool) -> None:
         return
     for record in plan.ended:
         plan.journal.forget(record)
-    plan.journal.write()
-    others = [entry for book in journal.everything() for entry in book.entries]
+    books = [book for book in journal.everything() if book.file != plan.journal.file]
+    others = [entry for book in (*books, plan.journal) for entry in book.entries]
     document = plan.after or plan.listing.document
     text = document.text if document is not None else ""
     for record in plan.ended:
@@ -206,3 +206,4 @@ def _clean_up(plan: Plan, *, keep_secrets: bool) -> None:
             if not keep_secrets and not is_in_use:
                 with contextlib.suppress(secrets.SecretError):
                     secrets.forget(name)
+    plan.journal.write()  # last: what a crash leaves behind is still known to it

@@ -343,7 +343,7 @@ def _rewritten(document: Document, entry: Entry, words: list[str], record: journ
     after = document.edited(changes)
     for change in changes:
         text = document.raw(change.path)
-        edit = journal.Edit(list(change.path), after.raw(change.path) or "", text)
+        edit = journal.Edit(list(change.path), journal.digest(after.raw(change.path)), text)
         if moves is not None and text is not None and moves.is_in(text, entry):
             edit.before, edit.secret, edit.verbatim = None, moves.keep_text(text), True
         record.edits.append(edit)
@@ -360,7 +360,7 @@ def _go_on(record: journal.Entry, again: journal.Entry) -> None:
         elif known is not None and edit.secret:
             known.after, known.before, known.secret, known.verbatim = edit.after, None, edit.secret, edit.verbatim
         elif known is not None and known.is_in(edit.before):
-            known.after, known.earlier = edit.after, edit.before or ""
+            known.after, known.earlier = edit.after, journal.digest(edit.before)
     record.profile = again.profile
 
 
