@@ -10,6 +10,7 @@ import click
 from stdioguard import __version__
 from stdioguard.cli import approvals, audit, client, grants, installs, profile, token
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
+from stdioguard.policy import places
 from stdioguard.policy.errors import ProfileError
 
 
@@ -74,7 +75,7 @@ def main() -> int:
         return USAGE
     except click.Abort:
         return 130
-    except (click.ClickException, ProfileError) as error:
+    except (click.ClickException, ProfileError, places.NoHomeError) as error:
         click.echo(f"stdioguard: {error}", err=True)
         return CONFIGURATION
     except BrokenPipeError:

@@ -77,9 +77,7 @@ class Moves:
     def is_in(self, text: str, entry: Entry) -> bool:
         """Tell whether a text of the file holds a secret of the entry, whether or not it moves."""
         words = (
-            entry.argv[int(found.path[1])][slice(*found.span)]
-            for found in plaintext.secrets_in(entry)
-            if found.path[0] == "argv"
+            entry.argv[int(found.path[1])][slice(*found.span)] for found in plaintext.secrets_in(entry) if found.path[0] == "argv"
         )
         values = {*words, *(kept.value for kept in self.secrets)}
         return any(spelled in text for value in values for spelled in masking.spellings(value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import time
 from dataclasses import dataclass, field, replace
@@ -333,8 +334,14 @@ class _Wrapping:
 def _started(bound: dict[str, Any]) -> list[Any]:
     """Return the part of a binding that is in the entry itself. The rest is of the machine and of the profile."""
     given = bound.get("required", [])
-    variables = [pair for pair in bound.get("environment", []) if pair[0] in given]
-    return [variables, *(bound.get(key) for key in ("server", "command", "required", "cwd", "waived"))]
+    variables = [[name, _unnamed(parts)] for name, parts in bound.get("environment", []) if name in given]
+    command = [_unnamed(parts) for parts in bound.get("command", [])]
+    return [variables, command, *(bound.get(key) for key in ("server", "required", "cwd", "waived"))]
+
+
+def _unnamed(parts: list[str]) -> list[str]:
+    """Return a text without the names of secrets: a key that a person has replaced goes by another name."""
+    return [re.sub(rf"(^|=){secrets.PREFIX}\S+$", rf"\1{secrets.PREFIX}", part) for part in parts]
 
 
 def _rewritten(document: Document, entry: Entry, words: list[str], record: journal.Entry, moves: Moves | None = None) -> Document:

@@ -23,6 +23,10 @@ _MACOS = {
 }
 
 
+class NoHomeError(OSError):
+    """There is nowhere to keep anything: this user has neither HOME nor an entry in the user database. In one line for people."""
+
+
 def directory(kind: str) -> str:
     """Return the absolute path of the `config`, `state`, `cache` or `runtime` directory; it need not exist.
 
@@ -56,7 +60,10 @@ def _home() -> str:
     if not home.startswith("/"):
         import pwd  # noqa: PLC0415 - for a HOME that is empty or relative
 
-        home = pwd.getpwuid(os.getuid()).pw_dir
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            raise NoHomeError("there is no home directory: set HOME, or STDIOGUARD_HOME, to a folder of yours") from None
     return home
 
 

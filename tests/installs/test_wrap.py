@@ -220,7 +220,10 @@ ODD = ["my server", "a/b", "☃", "x" * 200, "--", "-c", "my-server", ".", "..",
 
 
 def test_entries_of_any_name_get_names_of_their_own_and_come_back(scene: Scene) -> None:
-    entries = {name: {"command": "/bin/sh", "args": [f"{index}.sh"], "env": {"API_KEY": f"{KEY}{index}"}} for index, name in enumerate(ODD)}
+    entries = {
+        name: {"command": "/bin/sh", "args": [f"{index}.sh"], "env": {"API_KEY": f"{KEY}{index}"}}
+        for index, name in enumerate(ODD)
+    }
     path = scene.put(CURSOR, config(**entries))
     before = path.read_bytes()
     done = scene("wrap", "cursor", "--format", "json")
@@ -284,7 +287,9 @@ def test_an_administrators_file_is_left_alone(scene: Scene, monkeypatch: pytest.
 
 
 def test_a_person_who_has_wrapped_by_hand_is_not_corrected(scene: Scene) -> None:
-    path = scene.put(CURSOR, config(one={"command": "/opt/bin/stdioguard", "args": ["run", "--profile", "time", "--", "/bin/cat"]}))
+    path = scene.put(
+        CURSOR, config(one={"command": "/opt/bin/stdioguard", "args": ["run", "--profile", "time", "--", "/bin/cat"]})
+    )
     before = path.read_bytes()
     assert scene("wrap", "cursor", "--format", "json").row["outcome"] == "already wrapped"
     assert path.read_bytes() == before
@@ -308,16 +313,23 @@ def test_an_entry_whose_secrets_cannot_be_bound_is_guarded_and_keeps_them(scene:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_secret_is_printed_or_kept_but_where_secrets_are(scene: Scene, options: list[str], form: str) -> None:
     odd = 'p"ä\\ss/w0rd-Zq7'
-    entry = ENTRY | {"args": ["server.sh", "--token", f"x{KEY}", f"--password={odd}", "--header", f"Authorization: Bearer y{KEY}"]}
+    entry = ENTRY | {
+        "args": ["server.sh", "--token", f"x{KEY}", f"--password={odd}", "--header", f"Authorization: Bearer y{KEY}"]
+    }
     far = {"url": f"https://example.test/?token={KEY}u", "headers": {"Authorization": f"Bearer z{KEY}"}}
     path = scene.put(CURSOR, config(github=entry, far=far))
     before = path.read_bytes()
     said = [scene("wrap", "cursor", *options, "--format", form)]
-    said += [scene(*words, "--format", form) for words in (("status",), ("wrap", "cursor", "--dry-run"), ("unwrap", "cursor", "--dry-run"))]
+    said += [
+        scene(*words, "--format", form)
+        for words in (("status",), ("wrap", "cursor", "--dry-run"), ("unwrap", "cursor", "--dry-run"))
+    ]
     for one in said:
         assert KEY not in one.out + one.err
         assert "w0rd-Zq7" not in one.out + one.err
-    assert scene.holding(KEY) == [str(path)], scene.state("wrapped").exists() and next(scene.state("wrapped").glob("*.json")).read_text()
+    assert scene.holding(KEY) == [str(path)], (
+        scene.state("wrapped").exists() and next(scene.state("wrapped").glob("*.json")).read_text()
+    )
     assert set(scene.holding("w0rd-Zq7")) <= {str(path)}
     if not options:
         assert scene.kept()
@@ -450,7 +462,9 @@ def as_nobody(scene: Scene) -> dict[str, Any]:
     """Make the home an ordinary user's, where this is root, to whom no mode is a hindrance."""
     if not IS_ROOT:
         return {}
-    python = next((name for name in (sys.executable, shutil.which("python3.11", path="/usr/bin") or "") if name and _runs(name)), None)
+    python = next(
+        (name for name in (sys.executable, shutil.which("python3.11", path="/usr/bin") or "") if name and _runs(name)), None
+    )
     if python is None:
         pytest.skip("no Python that an ordinary user can run")
     for path in (scene.home, *scene.home.rglob("*")):
@@ -466,7 +480,9 @@ def _runs(python: str) -> bool:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": _packages(), "PYTHONDONTWRITEBYTECODE": "1"}
     user: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []}
     try:
-        done = subprocess.run([python, "-c", "import stdioguard.cli.app"], capture_output=True, check=False, env=env, cwd="/", **user)
+        done = subprocess.run(
+            [python, "-c", "import stdioguard.cli.app"], capture_output=True, check=False, env=env, cwd="/", **user
+        )
     except PermissionError:
         return False
     return done.returncode == 0
@@ -554,7 +570,9 @@ def test_without_a_home_it_is_said_in_one_line(scene: Scene) -> None:
     python = more.pop("python")
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": _packages(), "PYTHONDONTWRITEBYTECODE": "1"}
     for words in (["wrap", "--all"], ["status"], ["unwrap", "--all"]):
-        done = subprocess.run([python, "-m", "stdioguard", *words], env=env, cwd="/", capture_output=True, text=True, check=False, **more)
+        done = subprocess.run(
+            [python, "-m", "stdioguard", *words], env=env, cwd="/", capture_output=True, text=True, check=False, **more
+        )
         assert done.returncode in (0, 78), done.stderr
         assert "Traceback" not in done.stderr
         assert len(done.stderr.splitlines()) <= 1, done.stderr
@@ -640,12 +658,18 @@ sys.exit(app.main())
 
 
 @pytest.mark.parametrize("verb", ["wrap", "renew", "unwrap"])
-def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one_and_can_be_undone(scene: Scene, tmp_path: Path, verb: str) -> None:
+def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one_and_can_be_undone(
+    scene: Scene, tmp_path: Path, verb: str
+) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     path = scene.put(CURSOR, config(github=ENTRY | {"args": ["server.sh", "--token", f"x{KEY}"]}))
     original = path.read_bytes()
-    words = {"wrap": ["wrap", "cursor"], "renew": ["wrap", "cursor", "--server", "github", "--profile", "time"], "unwrap": ["unwrap", "cursor"]}
+    words = {
+        "wrap": ["wrap", "cursor"],
+        "renew": ["wrap", "cursor", "--server", "github", "--profile", "time"],
+        "unwrap": ["unwrap", "cursor"],
+    }
     step = ends = 0
     while not ends:
         step += 1
@@ -655,7 +679,9 @@ def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one_and_can_be_undo
             assert scene("wrap", "cursor").code == 0
         before = path.read_bytes()
         command = [sys.executable, str(script), str(step), *words[verb]]
-        done = subprocess.run(command, env=scene.environment | {"PYTHONPATH": _packages()}, cwd=REPOSITORY, capture_output=True, check=False)
+        done = subprocess.run(
+            command, env=scene.environment | {"PYTHONPATH": _packages()}, cwd=REPOSITORY, capture_output=True, check=False
+        )
         ends = done.returncode == 0
         assert ends or done.returncode == -signal.SIGKILL, done.stderr
         now = path.read_bytes()
