@@ -19,7 +19,7 @@ from stdioguard.identity import secrets
 from stdioguard.installs import commands, dialects, files, find, journal, masking, naming, registration, shim, wrapped
 from stdioguard.installs.formats.document import FormatError
 from stdioguard.installs.moves import Kept, Moves
-from stdioguard.launch import references
+from stdioguard.launch import environment, references
 from stdioguard.policy import load
 from stdioguard.policy.errors import ProfileError
 
@@ -190,7 +190,7 @@ class _Wrapping:
         started = commands.recognise(entry.argv)
         name = naming.server_name(entry.name, started.identity, taken)
         profile = options.profile or commands.profile_for(started) or "default"
-        new = wrapped.Wrapped(list(entry.argv), server=name, profile=profile, environment=sorted(entry.env))
+        new = wrapped.Wrapped(list(entry.argv), server=name, profile=profile, environment=self._passed())
         if options.register:
             new.client = registration.name_for(naming.client_name(entry.client))
             new.token_file = registration.token_file(new.client)
@@ -224,7 +224,7 @@ class _Wrapping:
         if options.profile is not None:
             said.profile = row.profile = options.profile
         load.load(said.profile)
-        said.environment += sorted(set(entry.env) - set(said.environment))
+        said.environment += [name for name in self._passed() if name not in said.environment]
         inside = replace(entry, argv=said.command)
         own = self._own(entry.env.values(), said.command)
         again = self._fresh(said, commands.recognise(said.command).identity)
@@ -256,6 +256,15 @@ class _Wrapping:
         if record is not None:
             self._take(moves, record)
         return document
+
+    def _passed(self) -> list[str]:
+        """Return the entry's variables that `run` lets through; the others would have other code loaded."""
+        names = sorted(self._entry.env)
+        kept = [name for name in names if environment.can_be_passed(name)]
+        if len(kept) < len(names):
+            left = ", ".join(name for name in names if name not in kept)
+            self._row.notes.append(f"not passed on, since it decides which code is loaded: {left}")
+        return kept
 
     def _fresh(self, new: wrapped.Wrapped, started: str) -> journal.Entry:
         """Return a record of the entry, in which nothing is done yet."""
@@ -307,7 +316,7 @@ class _Wrapping:
                 new.command,
                 profile=new.profile,
                 given=given,
-                cwd=self._entry.cwd or self._entry.project or None,
+                cwd=self._folder(),
                 own=os.environ,
                 passed=load.load(new.profile).sandbox["environment"],
                 waived=waived,
@@ -315,6 +324,12 @@ class _Wrapping:
             )
         except references.BindingError as error:
             raise _Problem(str(error)) from None
+
+    def _folder(self) -> str | None:
+        """Return the folder that the client starts the entry in, where that is always the same: its own, or its project's."""
+        project = self._entry.project or self._plan.listing.found.project
+        cwd = self._entry.cwd or ""
+        return os.path.join(project, cwd).rstrip("/") or None if project or cwd else None
 
     def _bind_again(self, names: Iterable[str], bound: dict[str, Any]) -> None:
         """Let secrets go on to their entry. Who has changed what it starts is not known: a person has to have looked at it then."""

@@ -363,7 +363,8 @@ def test_arguments_that_are_not_those_of_the_digest_are_not_approved() -> None:
     done("approvals", "deny", asked)
 
 
-def test_a_full_disk_leaves_nothing_half() -> None:
+def test_a_full_disk_leaves_nothing_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # half a .pyc would break what runs next
     asked = ask()
     said = refused(74, "approvals", "approve", asked, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)))
     assert "File too large" in said
@@ -594,7 +595,8 @@ def test_a_key_that_cannot_be_used_is_said_to_be_none() -> None:
     assert Path(proof.path()).read_text() == "{"
 
 
-def test_a_full_disk_keeps_the_key_that_was() -> None:
+def test_a_full_disk_keeps_the_key_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # half a .pyc would break what runs next
     set_passphrase()
     before = Path(proof.path()).read_bytes()
     new = "another battery staple"

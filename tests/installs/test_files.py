@@ -329,7 +329,7 @@ try:
 except FileProblem as problem:
     print(problem)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert "can't be replaced" in done.stdout
     assert config.read_bytes() == b'{"mcpServers": {}}\n'

@@ -543,7 +543,8 @@ def test_a_full_disk_leaves_everything_as_it_was(scene: Scene, limit: int) -> No
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    done = scene.apart("wrap", "cursor", preexec_fn=full)
+    uncached = scene.environment | {"PYTHONDONTWRITEBYTECODE": "1"}  # half a .pyc would break what runs next
+    done = scene.apart("wrap", "cursor", preexec_fn=full, env=uncached)
     one_line(done)
     nothing_happened(scene, path, before)
     assert scene("wrap", "cursor").code == 0
