@@ -57,6 +57,8 @@ def interpreter(runtime: Runtime, copies: Path) -> str:
     subprocess.run([candidate, "-m", "venv", "--without-pip", str(copies / "venv")], check=True)
     [packages] = (copies / "venv").glob("lib/python*/site-packages")
     reach = {name: within_reach(runtime, REPOSITORY / name, copies) for name in ("stdioguard", "profiles")}
+    if reach["stdioguard"].parent != reach["profiles"].parent and not (copies / "profiles").exists():
+        shutil.copytree(REPOSITORY / "profiles", copies / "profiles")  # it looks for them beside itself
     ours_packages = Path(sysconfig.get_path("purelib"))
     # addsitedir, not a plain line: an editable install of ours is itself a .pth file in there.
     add = f"import site; site.addsitedir({str(within_reach(runtime, ours_packages, copies))!r})"
