@@ -228,7 +228,7 @@ class _Choice:
         if dry:
             self._shown = shown
         unknown = ", ".join(sorted(self.servers - {row.name for row in self.rows}))
-        if unknown:
+        if unknown and not self.errors:
             self.errors.append(f"no entry {unknown} was found; stdioguard status lists what there is")
 
     def _finish(self, verb: str, *, dry: bool) -> None:

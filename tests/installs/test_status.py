@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,6 @@ from stdioguard.cli import everyone
 from stdioguard.installs import find, shim
 from tests.installs.scene import KEY, Scene
 from tests.installs.test_wrap import as_nobody
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CURSOR = ".cursor/mcp.json"
 TIME = {"command": "uvx", "args": ["mcp-server-time"]}
@@ -128,7 +126,7 @@ def test_neither_a_variable_nor_a_folder_decides_what_the_program_imports(scene:
 
 
 @pytest.fixture
-def everybody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+def everybody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Root's home and an ordinary user's, each with a file."""
     if not IS_ROOT:
         pytest.skip("only root acts for others")
@@ -147,7 +145,7 @@ def everybody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pa
         monkeypatch.setattr(sys, "executable", str(wrapper))
     homes = [find.Home(str(scene.home), "root", 0, 0), find.Home(str(theirs), "nobody", 65534, 65534)]
     monkeypatch.setattr(find, "homes", lambda: homes)
-    yield [scene.put(CURSOR, {"mcpServers": {"cat": CAT}}), theirs / CURSOR]
+    return [scene.put(CURSOR, {"mcpServers": {"cat": CAT}}), theirs / CURSOR]
 
 
 def _made(path: Path) -> Path:
@@ -179,8 +177,6 @@ def test_root_wraps_for_everybody_as_everybody(scene: Scene, everybody: list[Pat
 def test_root_is_told_not_to_wrap_in_somebody_elses_home(
     scene: Scene, everybody: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pwd  # noqa: PLC0415 - not on Windows
-
     ana = pwd.struct_passwd(("ana", "x", 65534, 65534, "", str(scene.folder / "ana"), "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda _: ana)
     before = everybody[1].read_bytes()

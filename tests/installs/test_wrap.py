@@ -392,7 +392,7 @@ def test_a_person_is_asked_first(scene: Scene, answer: bytes, code: int, *, is_w
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(REPOSITORY)
-        os.execve(sys.executable, [sys.executable, "-m", "stdioguard", "wrap"], scene.environment)  # noqa: S606 - ours
+        os.execve(sys.executable, [sys.executable, "-m", "stdioguard", "wrap"], scene.environment)
     said = b""
     end = time.monotonic() + 30
     while b"[y/N]" not in said and time.monotonic() < end:
