@@ -32,6 +32,11 @@ def texts(found: find.Found, documents: Iterable[Document]) -> list[str]:
     return hidden
 
 
+def data(found: find.Found, document: Document) -> bytes:
+    """Return a file as it is, but for its secrets: what is kept of it is not to hold them."""
+    return (b"\xef\xbb\xbf" if document.bom else b"") + texts(found, [document])[0].encode("utf-8", "surrogatepass")
+
+
 def _values(found: find.Found, document: Document) -> Iterable[str]:
     for entry in find.entries_of(found, document.value):
         for secret in plaintext.secrets_in(entry):

@@ -60,8 +60,9 @@ def unwrap(
         with journal.alone():
             plan = _plan(find.read_entries(found), wanted, keep_secrets=keep_secrets, named=named)
             try:
-                if plan.after is not None and plan.listing.snapshot is not None:
-                    files.replace(plan.listing.snapshot, plan.after.data())
+                if plan.after is not None and plan.listing.snapshot is not None and plan.listing.document is not None:
+                    backup = masking.data(plan.listing.found, plan.listing.document)
+                    files.replace(plan.listing.snapshot, plan.after.data(), backup=backup)
             except files.Changed:
                 continue
             _clean_up(plan, keep_secrets=keep_secrets)

@@ -91,11 +91,6 @@ class Plan:
         hidden = masking.texts(self.listing.found, [before, self.after or before])
         return hidden[0], hidden[1]
 
-    def without_secrets(self) -> bytes:
-        """Return the file as it was, but for its secrets: what is kept of it is not to hold them."""
-        document = self.listing.document
-        return b"" if document is None else (b"\xef\xbb\xbf" if document.bom else b"") + self.masked()[0].encode()
-
 
 class _NotOurs(Exception):  # noqa: N818 - it is the entry's
     """Why there is nothing to wrap, in one line for people."""
@@ -413,6 +408,7 @@ def _carry_out(plan: Plan) -> None:
         for name, servers in plan.granted.items():
             if name:
                 undo.callback(registration.grant(name, servers))
-        if plan.after is not None:
-            files.replace(plan.listing.snapshot, plan.after.data(), backup=plan.without_secrets())
+        if plan.after is not None and plan.listing.document is not None:
+            backup = masking.data(plan.listing.found, plan.listing.document)
+            files.replace(plan.listing.snapshot, plan.after.data(), backup=backup)
         undo.pop_all()
