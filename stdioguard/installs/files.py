@@ -8,6 +8,7 @@ temporary file beside the target with its mode, owner and attributes, a backup, 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
@@ -293,8 +294,6 @@ def _write(file: Snapshot, data: bytes) -> None:
 
 def _exchanged(folder: int, one: str, other: str) -> bool:
     """Exchange two names of a folder in one step (renameat2(2), renameatx_np(2)). False where the system can't."""
-    import ctypes  # noqa: PLC0415 - only an edit needs it
-
     names = {"linux": "renameat2", "darwin": "renameatx_np"}
     call = getattr(ctypes.CDLL(None, use_errno=True), names.get(sys.platform, ""), None)
     if call is None:
