@@ -170,12 +170,14 @@ class _Choice:
         self.rows: list[wrapping.Row] = []
         self.diffs: list[str] = []
         self.errors: list[str] = []
+        self._asks = False
+        """Whether a person is shown what would be done, and asked."""
         self._shown: set[tuple[str, tuple[str | int, ...]]] | None = None
         """The entries that a person has seen and agreed to; `None` where nobody was asked."""
 
     def run(self, act: _Act, verb: str, words: list[str]) -> None:
         """Show what would be done, ask, and do it; or only the part that was asked for. `words` are the command's own options."""
-        asks = not self.yes and not self.dry_run and sys.stdin.isatty() and self.format == "text"
+        self._asks = asks = not self.yes and not self.dry_run and sys.stdin.isatty() and self.format == "text"
         if self.all_users:
             self._everyone([verb, "--all", *words], asks=asks)
         if not self.is_named and not self.dry_run and not asks and not self.yes:
@@ -212,7 +214,7 @@ class _Choice:
         for place in self.places:
             try:
                 everyone.check_own(place.path)
-                plan = act(place, wanted, dry=dry, named=bool(self.servers) or self._shown is not None)
+                plan = act(place, wanted, dry=dry, named=bool(self.servers) or self._asks)
             except OSError as error:
                 self.errors.append(f"{place.path}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
                 continue

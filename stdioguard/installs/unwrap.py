@@ -114,7 +114,9 @@ def _dropped(plan: Plan, record: Wrapping, wanted: Callable[[Entry], bool], *, n
         row.outcome = LEFT
         row.notes = [f"it is not in the file any more; its {len(record.secrets)} secrets are kept until --server NAME names it"]
     else:
-        row.notes = ["it is not in the file any more"]
+        row.notes = [
+            "it is not in the file any more" + (f"; its {len(record.secrets)} secrets are removed" if record.secrets else "")
+        ]
         plan.ended.append(record)
 
 

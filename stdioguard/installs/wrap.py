@@ -332,11 +332,14 @@ class _Wrapping:
             before = secrets.bound_to(name)
             if before == bound:
                 continue
-            if not self._options.trusted and _started(before or {}) != _started(bound):
-                raise _Problem(
-                    f"what it starts has changed since its secrets were moved, so they are not given to it; look at it, "
-                    f"then: stdioguard wrap --server {shlex.quote(self._entry.name)}"
-                )
+            if _started(before or {}) != _started(bound):
+                if not self._options.trusted:
+                    raise _Problem(
+                        f"what it starts has changed since its secrets were moved, so they are not given to it; look at it, "
+                        f"then: stdioguard wrap --server {shlex.quote(self._entry.name)}"
+                    )
+                note = "what it starts has changed since its secrets were moved: they go to what it starts now"
+                self._row.notes += [note] if note not in self._row.notes else []
             self._plan.rebound[name] = bound
             self._row.outcome = RENEWED if self._row.outcome == ALREADY else self._row.outcome
 

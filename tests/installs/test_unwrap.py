@@ -187,7 +187,9 @@ def test_secrets_do_not_follow_a_change_that_nobody_has_looked_at(
     assert secrets.bound_to("github.GITHUB_TOKEN") == bound
     assert wrapped.read_bytes() == before
     # The twin: a person has looked, and says so by naming it.
-    assert scene("wrap", "cursor", "--server", "github").code == 0
+    done = scene("wrap", "cursor", "--server", "github", "--format", "json")
+    assert done.code == 0
+    assert any("they go to what it starts now" in note for note in done.row["notes"])
     assert secrets.bound_to("github.GITHUB_TOKEN") != bound
 
 
