@@ -18,6 +18,7 @@ from stdioguard.cli.profile import FORMAT
 from stdioguard.identity.clients import ClientError
 from stdioguard.identity.secrets import SecretError
 from stdioguard.installs import find, naming, shim, status
+from stdioguard.installs import plan as plans
 from stdioguard.installs import unwrap as unwrapping
 from stdioguard.installs import wrap as wrapping
 from stdioguard.installs.files import FileProblem
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     _Act = Callable[..., Any]
     """Wraps or unwraps one file: takes the place, which entries are wanted, `dry` and `named`; returns a plan."""
 
-_DONE = {wrapping.WRAPPED, wrapping.RENEWED, unwrapping.RESTORED, unwrapping.UNWRAPPED, unwrapping.GONE}
+_DONE = {plans.WRAPPED, plans.RENEWED, unwrapping.RESTORED, unwrapping.UNWRAPPED, unwrapping.GONE}
 """Outcomes with which something has changed."""
 ASKS_AGAIN = ("Claude Code", "Cursor", "Qwen Code", "VS Code")
 """Clients that ask before they trust an entry that has changed."""
@@ -87,7 +88,7 @@ def wrap(profile: str | None, *, keep_secrets: bool, no_client: bool, **choice: 
     if profile is not None:
         profile = _profile(profile)
     chosen = _Choice(**choice)
-    options = wrapping.Options(shim.path(), profile, keep_secrets, not no_client)
+    options = plans.Options(shim.path(), profile, keep_secrets, not no_client)
 
     def act(place: find.Found, wanted: Callable[[Entry], bool], *, dry: bool, named: bool) -> Any:
         options.trusted = named
@@ -167,7 +168,7 @@ class _Choice:
         self.places = [] if all_users else list(_places([*clients, *more], folders))
         if all_users and (clients or more or servers or folders):
             raise click.UsageError("--all-users takes no client, file, folder or server")
-        self.rows: list[wrapping.Row] = []
+        self.rows: list[plans.Row] = []
         self.diffs: list[str] = []
         self.errors: list[str] = []
         self._asks = False
@@ -244,7 +245,7 @@ class _Choice:
                 self._next(verb)
         for error in self.errors:
             click.echo(f"stdioguard: {verb}: {plain(error)}", err=True)
-        failed = any(row.outcome == wrapping.FAILED for row in self.rows)
+        failed = any(row.outcome == plans.FAILED for row in self.rows)
         sys.exit(CONFIGURATION if self.errors else NOT_ALL if failed else 0)
 
     def _table(self, *, dry: bool) -> None:
@@ -262,7 +263,7 @@ class _Choice:
             table = [[*row[:4], row[5]] for row in table]
         _print(table)
         _print_notes((note, f"{row.client} {row.name}") for row in self.rows for note in row.notes)
-        if any(row.profile == "default" and row.outcome == wrapping.WRAPPED for row in self.rows):
+        if any(row.profile == "default" and row.outcome == plans.WRAPPED for row in self.rows):
             click.echo(
                 "  The profile default grants no files and no network, and a person is asked about every call: start with it, then "
                 "write a\n  profile (docs/quickstart.md) and give it with --profile."

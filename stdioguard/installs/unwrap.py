@@ -14,7 +14,7 @@ from stdioguard.identity import secrets
 from stdioguard.installs import dialects, files, find, journal, masking, registration, wrapped
 from stdioguard.installs.entries import Entry, Fields
 from stdioguard.installs.formats.document import REMOVE, Change, FormatError
-from stdioguard.installs.wrap import ATTEMPTS, FAILED, LEFT, Row
+from stdioguard.installs.plan import ATTEMPTS, FAILED, LEFT, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

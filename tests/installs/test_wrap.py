@@ -19,6 +19,7 @@ import pytest
 
 from stdioguard.identity import secrets
 from stdioguard.installs import files, find, shim, wrapped
+from stdioguard.installs import plan as plans
 from stdioguard.installs import wrap as wrapping
 from stdioguard.installs.formats import parse
 from tests.installs.scene import KEY, PLACES, REPOSITORY, Scene, configurations
@@ -95,7 +96,7 @@ def test_a_real_file_is_wrapped_once_and_comes_back_to_the_byte(scene: Scene, so
     once = path.read_bytes()
     again = scene("wrap", *words, *options, "--format", "json")
     assert path.read_bytes() == once
-    assert {row["outcome"] for row in again.rows} <= {wrapping.ALREADY, wrapping.LEFT}
+    assert {row["outcome"] for row in again.rows} <= {plans.ALREADY, plans.LEFT}
     assert scene("unwrap", *words).code == 0
     assert path.read_bytes() == data
     assert scene.kept() == []
@@ -160,7 +161,7 @@ def test_a_file_of_another_user_stays_that_users(scene: Scene) -> None:
     path = scene.put("theirs/mcp.json", config())
     for one in (path, path.parent, scene.home):
         os.chown(one, 65534, 65534)
-    plan = wrapping.wrap(find.given(str(path)), lambda _: True, wrapping.Options(shim.path()))
+    plan = wrapping.wrap(find.given(str(path)), lambda _: True, plans.Options(shim.path()))
     assert [row.outcome for row in plan.rows] == ["wrapped"]
     assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
     assert scene.litter(path) == []
