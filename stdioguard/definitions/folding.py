@@ -85,6 +85,10 @@ def _one_spelling(raw: str) -> tuple[str, list[int]]:
             continue
         if char in INVISIBLE or category(char) == "Mn":
             continue
+        if "\uac00" <= char <= "\ud7a3":  # a Korean syllable is not taken apart
+            letters.append(char)
+            offsets.append(index)
+            continue
         for part in normalize("NFKD", char).lower() if char not in _DASHES else _DASHES[char]:
             if category(part) != "Mn":
                 letters.append(part)

@@ -47,16 +47,21 @@ class Pattern:
 
 
 class Raw(Pattern):
-    """A regular expression as it is written."""
+    """A regular expression as it is written. Flags at the start of an alternative, as in `(?i)`, are for that alternative."""
 
     __slots__ = ()
+
+    def __init__(self, *alternatives: str) -> None:
+        super().__init__(*alternatives, words=False)
 
     @property
     def compiled(self) -> re.Pattern[str]:
         """The compiled expression."""
         if self._compiled is None:
-            self._compiled = re.compile("|".join(self.source))
+            self._compiled = re.compile("|".join(map(_scoped, self.source)))
         return self._compiled
 
-    def __init__(self, *alternatives: str) -> None:
-        super().__init__(*alternatives, words=False)
+
+def _scoped(source: str) -> str:
+    flags, found, rest = source.partition(")")
+    return f"{flags}:{rest})" if found and flags.startswith("(?") and flags[2:].isalpha() and flags[2:].islower() else source

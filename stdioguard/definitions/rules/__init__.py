@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from stdioguard.definitions.rules import cross_tool, orders, override, secrecy, secret_access
+from stdioguard.definitions.rules import (
+    hints,
+    bidi_text,
+    code,
+    control_characters,
+    cross_tool,
+    encoded_text,
+    exfiltration_parameter,
+    hidden_markup,
+    hostile_purpose,
+    imitation,
+    invisible_text,
+    languages,
+    orders,
+    over_long,
+    override,
+    preference,
+    remote_reference,
+    schema_prose,
+    secrecy,
+    secret_access,
+    shadowing,
+)
 
 RULES = (
+    invisible_text.RULE,
+    bidi_text.RULE,
+    control_characters.RULE,
+    hidden_markup.RULE,
+    encoded_text.RULE,
     override.RULE,
-    secret_access.RULE,
     orders.RULE,
+    secret_access.RULE,
     secrecy.RULE,
     cross_tool.RULE,
+    shadowing.RULE,
+    imitation.RULE,
+    exfiltration_parameter.RULE,
+    preference.RULE,
+    code.RULE,
+    schema_prose.RULE,
+    remote_reference.RULE,
+    over_long.RULE,
+    hints.RULE,
+    hostile_purpose.RULE,
+    languages.RULE,
 )
 
 TEXT_RULES = tuple(rule for rule in RULES if rule.text is not None)
