@@ -21,13 +21,13 @@ SLUG = "code"
 
 _SECRETS = r"(?:\.ssh|id_rsa|id_ed25519|\.env(?!\w)|\.aws|passwd|shadow|credentials|process\.env|os\.environ|document\.cookie|localStorage|\$\(?env\)?|printenv|api[_-]?key|token|password|secret|\$HOME|~/|/etc/|history|\.netrc|wallet|keychain)"
 _DEADLY = Raw(
-    r"(?i)(?:curl|wget|iwr|invoke-webrequest|fetch)(?!\w)[^\n|;]{0,200}\|\s{0,4}(?:sudo\s{1,4})?(?:ba|z|k|da|fi)?(?:sh|python3?|node|perl|ruby|php|iex)(?!\w)",
+    r"(?i)(?<!\w)(?:curl|wget|iwr|invoke-webrequest|fetch)(?!\w)[^\n|;]{0,200}\|\s{0,4}(?:sudo\s{1,4})?(?:ba|z|k|da|fi)?(?:sh|python3?|node|perl|ruby|php|iex)(?!\w)",
     r"(?i)(?:ba|z)?sh\s{1,4}(?:-c\s{1,4})?[\"']?(?:<\(|\$\(|`)\s{0,4}(?:curl|wget)",
     r"(?i)/dev/(?:tcp|udp)/[\w.$\{-]{1,80}/",
     r"(?i)(?<!\w)(?:nc|ncat|netcat)(?:\s{1,4}-\w{1,6}){0,4}\s[^\n]{0,60}\s-(?:e|c)\s{0,4}\S{0,6}sh(?!\w)|(?<!\w)nc(?:at)?\s{1,4}-e\s",
     r"(?i)bash\s{1,4}-i\s{0,4}[>&|]",
-    rf"(?i)(?:curl|wget|nc|ncat|invoke-(?:webrequest|restmethod)|requests\.(?:post|get|put)\(|urllib\.request|axios(?:\.\w{{1,6}})?\(|fetch\s?\(|https?\.(?:post|request)\(|navigator\.sendBeacon|XMLHttpRequest|scp\s|rsync\s|sendmail\s|mailx?\s-s)(?![^\W_]{{40}})[^\n]{{0,200}}{_SECRETS}[^\n]{{0,120}}",
-    rf"(?i)(?:cat|type|less|head|tar|zip|base64|xxd|env|printenv|gpg|open)(?!\w)[^\n]{{0,120}}{_SECRETS}?[^\n|]{{0,80}}\|[^\n]{{0,60}}(?:curl|wget|nc|ncat|netcat|openssl s_client|ssh|mail|telnet|xargs)(?!\w)",
+    rf"(?i)(?<!\w)(?:curl|wget|nc|ncat|invoke-(?:webrequest|restmethod)|requests\.(?:post|get|put)\(|urllib\.request|axios(?:\.\w{{1,6}})?\(|fetch\(\s?[\"'`hu]|https?\.(?:post|request)\(|navigator\.sendBeacon|XMLHttpRequest|scp\s|rsync\s|sendmail\s|mailx?\s-s)(?![^\W_]{{40}})[^\n]{{0,200}}{_SECRETS}[^\n]{{0,120}}",
+    rf"(?i)(?<!\w)(?:cat|type|less|head|tar|zip|base64|xxd|env|printenv|gpg|open)(?!\w)[^\n]{{0,120}}{_SECRETS}?[^\n|]{{0,80}}\|[^\n]{{0,60}}(?:curl|wget|nc|ncat|netcat|openssl s_client|ssh|mail|telnet|xargs)(?!\w)",
     r"(?i)base64\s{1,4}(?:-d|-D|--decode)[^\n]{0,60}\|\s{0,4}(?:ba|z)?(?:sh|python3?|node|perl)(?!\w)",
     r"(?i)powershell(?:\.exe)?[^\n]{0,80}\s-(?:e|enc|encodedcommand|ec)\s|(?:iex|invoke-expression)\s{0,4}\(?[^\n]{0,80}(?:downloadstring|webclient|iwr|invoke-webrequest)",
     r"(?i)rm\s{1,4}-(?:rf|fr|r\s{1,4}-f)\w{0,4}\s{1,4}(?:--no-preserve-root\s{1,4})?(?:/|~|\$HOME|\*)(?:\s|$|[*;&|\"'`)])",

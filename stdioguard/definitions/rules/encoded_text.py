@@ -11,7 +11,7 @@ from stdioguard.definitions.findings import HIGH, LOW, MEDIUM, Finding
 from stdioguard.definitions.folding import BREAK
 from stdioguard.definitions.patterns import Raw
 from stdioguard.definitions.rules.interface import MOST, Rule
-from stdioguard.definitions.surface import DATA, JOINED, NAME, PROPERTY, Text
+from stdioguard.definitions.surface import JOINED, NAME, PROPERTY, PROSE, Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
 def _judged(text: Text, start: int, end: int, how: str, said: str, definition: Definition) -> Finding | None:
     from stdioguard.definitions.rules import TEXT_RULES  # noqa: PLC0415 - the list has this rule in it
 
-    inner = Text(None, "default", DATA, said[:4000].replace(BREAK, "."))
+    inner = Text(None, "", PROSE, said[:4000].replace(BREAK, "."))
     hits = [found for rule in TEXT_RULES if rule.text is not None and rule.slug != SLUG for found in rule.text(inner, definition)]
+    if how == "leetspeak":  # the rest of the text is judged as it is; here only what the digits spell counts
+        plain = text.folded.text[:4000]
+        hits = [found for found in hits if plain[slice(*found.span)].count(BREAK) < 9 and _changed(plain, said, found.span)]
     span = (text.base + start, text.base + end)
     if any(found.flags for found in hits):
         worst = next(found for found in hits if found.flags)
@@ -62,6 +65,12 @@ def _judged(text: Text, start: int, end: int, how: str, said: str, definition: D
     if how in {"base64", "hexadecimal", "character codes", "binary digits"} and sum(1 for _ in _WORD.finditer(said)) >= 4 and " " in said.strip():
         return Finding(SLUG, MEDIUM, MEDIUM if hits else LOW, text.where, span, f"a readable text in {how}", said)
     return None
+
+
+def _changed(plain: str, said: str, span: tuple[int, int]) -> bool:
+    """Tell whether words in a span, of three letters or more, are what they are by their digits only."""
+    pairs = zip(plain[slice(*span)], said[slice(*span)], strict=False)
+    return sum(one != two and one != BREAK for one, two in pairs) >= 3
 
 
 def _candidates(text: Text) -> Iterator[tuple[str, int, int, str]]:
