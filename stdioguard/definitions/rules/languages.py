@@ -44,13 +44,16 @@ _SECRECY = Raw(
     r"(?:non|senza)\s(?:menzion\w{1,4}|dir\w{1,4}|inform\w{1,4}|rivel\w{1,4}|avvis\w{1,4})" + _GAP + r"utent\w|di nascosto",
 )
 _MUST = Raw(
-    r"必须|必須|务必|務必|一定要|首先|总是|始终|應該|应该|请先|需要先|しなけれは|してくたさい|必す|常に|ます|debes?|tienes que|siempre|primero|es obligatorio|antes de|deve|sempre|antes|musst|mussen|muss|immer|zuerst|bevor|vor jede\w|dois|devez|doit|toujours|d'abord|avant|должен|должны|обязательно|необходимо|всегда|сначала|перед|devi|prima di|반드시|항상|먼저"
+    r"必须|必須|务必|務必|一定要|首先|总是|始终|應該|应该|请先|需要先|しなけれは|してくたさい|必す|常に|ます|반드시|항상|먼저",
+    r"(?<!\w)(?:debes?|tienes que|siempre|primero|es obligatorio|antes de|deve|sempre|antes|musst|mussen|muss|immer|zuerst|bevor|vor jede\w|dois|devez|doit|toujours|d'abord|avant|должен|должны|обязательно|необходимо|всегда|сначала|перед|devi|prima di)(?!\w)",
 )
 _TAKES = Raw(
-    r"读取|打开|查看|发送|上传|转发|传递|获取|收集|复制|附加|讀取|傳送|送信|読み|読ん|取得|転送|添付|アッフロート|渡し|lee|leer|lea|envia\w{0,3}|reenvia\w{0,3}|incluy\w{1,3}|pasa\w{0,2}|adjunt\w{1,3}|sube|copia|lies|lesen|lese|sende\w{0,2}|schick\w{0,3}|ubergib|ubergebe\w{0,2}|lade|fuge|kopier\w{0,3}|ubermittel\w{0,2}|lis|lire|lisez|envoie\w{0,2}|envoy\w{1,3}|transmet\w{0,4}|inclu\w{1,4}|joign\w{1,3}|прочит\w{1,5}|читаи\w{0,3}|отправ\w{1,4}|перешли\w{0,3}|передаи\w{0,3}|передат\w|скопиру\w{1,4}|включи\w{0,3}|приложи\w{0,3}|загрузи\w{0,3}|leggi\w{0,3}|invia\w{0,3}|inoltra\w{0,2}|읽|보내|전송|leia|envie|anexe"
+    r"读取|打开|查看|发送|上传|转发|传递|获取|收集|复制|附加|讀取|傳送|送信|読み|読ん|取得|転送|添付|アッフロート|渡し|읽|보내|전송",
+    r"(?<!\w)(?:lee|leer|lea|envia\w{0,3}|reenvia\w{0,3}|incluy\w{1,3}|pasa\w{0,2}|adjunt\w{1,3}|sube|copia|lies|lesen|lese|sende\w{0,2}|schick\w{0,3}|ubergib|ubergebe\w{0,2}|lade|fuge|kopier\w{0,3}|ubermittel\w{0,2}|lis|lire|lisez|envoie\w{0,2}|envoy\w{1,3}|transmet\w{0,4}|inclu\w{1,4}|joign\w{1,3}|прочит\w{1,5}|читаи\w{0,3}|отправ\w{1,4}|перешли\w{0,3}|передаи\w{0,3}|передат\w|скопиру\w{1,4}|включи\w{0,3}|приложи\w{0,3}|загрузи\w{0,3}|leggi\w{0,3}|invia\w{0,3}|inoltra\w{0,2}|leia|envie|anexe)(?!\w)",
 )
 _SECRET = Raw(
-    r"密钥|私钥|密码|凭证|凭据|令牌|环境变量|系统提示|对话历史|聊天记录|密碼|秘密鍵|ハスワート|認証情報|環境変数|会話履歴|システムフロンフト|鍵|contrasena\w?|claves?\s(?:privada|api|ssh|secreta)\w?|credencial\w{0,2}|variables de entorno|historial|passwor\w{1,4}|schlussel\w{0,2}|zugangsdaten|umgebungsvariablen|kennwort\w{0,3}|anmeldedaten|gesprachsverlauf|chatverlauf|systemprompt|mot\w? de passe|cles?\s(?:privee|ssh|api|secrete)\w?|identifiants|variables d'environnement|historique|пароль\w?|пароли|парол\w{1,3}|ключ\w{0,3}|учетн\w{1,4} данн\w{1,3}|токен\w{0,3}|переменн\w{1,3} окружения|истори\w{1,3} (?:чата|переписки|диалога|разговора)|senh\w{1,2}|chave\w?|credenzial\w|비밀번호|개인 ?키|환경 ?변수|자격 ?증명"
+    r"密钥|私钥|密码|凭证|凭据|令牌|环境变量|系统提示|对话历史|聊天记录|密碼|秘密鍵|ハスワート|認証情報|環境変数|会話履歴|システムフロンフト|鍵|비밀번호|개인 ?키|환경 ?변수|자격 ?증명",
+    r"(?<!\w)(?:contrasena\w?|claves?\s(?:privada|api|ssh|secreta)\w?|credencial\w{0,2}|variables de entorno|historial|passwor\w{1,4}|schlussel\w{0,2}|zugangsdaten|umgebungsvariablen|kennwort\w{0,3}|anmeldedaten|gesprachsverlauf|chatverlauf|systemprompt|mot\w? de passe|cles?\s(?:privee|ssh|api|secrete)\w?|identifiants|variables d'environnement|historique|пароль\w?|пароли|парол\w{1,3}|ключ\w{0,3}|учетн\w{1,4} данн\w{1,3}|токен\w{0,3}|переменн\w{1,3} окружения|истори\w{1,3} (?:чата|переписки|диалога|разговора)|senh\w{1,2}|chave\w?|credenzial\w)(?!\w)",
 )
 _BEFORE_ALL = Raw(
     r"在?(?:使用|调用|執行|执行)?(?:任何|所有|每个|每次|其他)" + _GAP + r"(?:工具|操作|请求|任務|任务|文件)" + _GAP + r"(?:之前|前)|(?:他の|すへての|あらゆる)" + _GAP + r"(?:ツール|操作)" + _GAP + r"前|antes de " + _GAP + r"(?:cualquier|toda|todos|otra)|(?:vor|bevor) " + _GAP + r"(?:jede\w|alle\w|andere\w)|avant " + _GAP + r"(?:tout\w{0,2}|chaque|autre)|(?:перед|до|прежде) " + _GAP + r"(?:люб\w{1,3}|кажд\w{1,3}|все\w{0,2}|друг\w{1,3})|prima di " + _GAP + r"(?:qualsiasi|ogni|altr\w)"
