@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SPACE = r"[\s_*`\"'~\-]{1,40}"
+SPACE = r"(?:[\s_*`\"'~,()\-]{1,40})"
 """What may stand between two words of a phrase: white space, an identifier's separators, emphasis, quotes."""
 
 GAP = r"[^\x1e]{0,90}?"

@@ -48,6 +48,8 @@ SIGNALS: dict[str, Pattern] = {
         r"social security numbers?",
         r"(?:private|sensitive|confidential|personal|secret|proprietary) (?:user )?(?:data|info|information|files?|documents?|details?|content)",
         r"pii",
+        r"home (?:folder|directory)",
+        r"(?:customer|patient|employee|client) (?:data|records|table|list)|customers table",
         r"wallets?",
     ),
     "context": Pattern(
@@ -108,7 +110,7 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:before|prior to) (?:doing|starting|performing|executing|proceeding|responding|answering|replying|taking|beginning|any|anything|handling|processing)",
         r"for the (?:rest|remainder|duration) of (?:this|the|your)",
         r"from now on",
-        r"from this point",
+        r"from (?:this point|here|now)(?: on| onwards?| forward)?",
         r"regardless of (?:the|what|which|user)",
         r"globally",
         r"in all cases",
@@ -117,9 +119,11 @@ SIGNALS: dict[str, Pattern] = {
     "around-tool": Pattern(
         r"(?:before|prior to|after|when|whenever|while|upon|if|instead of|once|each time|every time) (?:(?:you|the (?:user|agent|assistant|model)|users?|someone|a user|one) )?(?:are |is |wants? to |needs? to |asks? (?:you )?to |tr(?:y|ies) to |requests? (?:to )?)?(?:use|using|call|calling|invoke|invoking|run|running|execute|executing|perform|performing|send|sending|write|writing|read|reading|create|creating|delete|deleting|make|making|open|opening|edit|editing|access|accessing|save|saving|commit|committing|push|pushing|post|posting|pay|paying|transfer|transferring|fetch|fetching|search|searching|upload|uploading|move|moving|generate|generating|process|processing|handle|handling|respond|responding|answer|answering|list|listing|update|updating|modify|modifying|download|downloading|browse|browsing|query|querying)",
         r"(?:when|whenever|if|once|as soon as|while|each time|every time) (?:the |a |an |any |this )?(?:\w{1,30} ){1,4}?(?:is|are|gets?|has been|was) (?:\w{1,12} )?(?:called|used|invoked|executed|requested|triggered|run|performed|available|present|enabled|loaded|installed|sent|created|made|needed|detected|received|active|opened)",
+        r"(?:when|whenever|if|once|as soon as|after|each time|every time) (?:the |a |an |any |another |this )?(?:\w{1,30} ){1,4}?(?:returns?|finishes|completes|runs?|responds|succeeds|fails|asks?|requests?|calls?|sends?|receives|tries)",
     ),
     "this-loaded": Pattern(
         r"(?:when|whenever|if|as long as|while|once|since|because) (?:the |this )(?:tool|server|function|plugin|mcp|extension)(?: server)? (?:is|are|gets?|has been|becomes?|was) (?:\w{1,12} )?(?:available|present|enabled|loaded|installed|active|listed|connected|registered|visible|in (?:the )?(?:context|list))",
+        r"(?:changes?|modif(?:y|ies)|alters?|affects?|governs?|controls?|overrides?) (?:how|the way) (?:\w{1,30} ){0,5}?(?:tools?|functions?|assistant|agent|model|llm|you) (?:works?|behaves?|responds?|operates?|functions?|answers?|acts?|respond|behave|is used|are used)",
         r"(?:side effects? on|(?:changes?|modif(?:y|ies)|alters?|affects?|overrides?|adjusts?) the (?:behaviou?r|behaviors|operation|usage|working) of) (?:the |all |any |other |every )(?:\w{1,30} ){0,4}?(?:tools?|functions?|assistant|agent|model|llm)",
     ),
     "secrecy": Pattern(
@@ -127,6 +131,9 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:without|behind) (?:the |any )?(?:user|human|owner|operator)'?s? (?:knowledge|knowing|awareness|consent|notice|noticing|approval|permission|confirmation|being aware|interaction|back)",
         r"without (?:asking|telling|notifying|informing|alerting|mentioning|notice|detection|being (?:detected|noticed)|drawing attention|raising suspicion|confirmation|explicit consent|prompting)",
         r"(?:keep|stay|remain|is|are|be) (?:this |it |them |these )?(?:a )?(?:secret|hidden|confidential|invisible|private|concealed|undisclosed)(?: from| to)? (?:the )?(?:user|users|human|output|response|chat|conversation|operator)",
+        r"(?:hide|conceal|mask|cover up|obscure|deny)(?:s|ing)? (?:that|what|how|the fact|why|whether)",
+        r"(?:do not|don't|never|not) (?:to )?(?:bring (?:it|this|that|them) up|speak (?:of|about)|talk about|refer to (?:it|this|that) (?:in|when|to))",
+        r"(?:say|saying|says) nothing(?: about| of)?",
         r"(?:hide|conceal|mask|disguise|cover up|obscure)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?|output|operator)|user|traces?|evidence|activity|fact)",
         r"(?:user|users|human|operator) (?:must|should|does|do|need|needs|will|may|can) (?:not|never|n't) (?:\w{1,14} ){0,2}?(?:know|see|be (?:told|aware|informed|notified|shown)|notice|find out|learn|understand)",
         r"(?:user|users) (?:doesn't|don't|needn't|won't|already) (?:need to |have to |want to )?(?:know|knows|see|sees|be|notice)",
@@ -150,7 +157,7 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:enter|enable|activate|switch to|in|set) (?:developer|god|dan|jailbreak|unrestricted|admin|root|maintenance|debug|privileged|unsafe)(?: mode|_mode)(?: (?:now|immediately))?",
         r"jailbreak(?:ing|ed)? mode",
         r"(?:pretend|act) (?:to be|as if|as though|that you|as) (?:an? |you |the )?(?:\w{1,14} ){0,3}?(?:admin|root|unrestricted|no (?:restrictions|rules|limits)|evil|different|developer|system)",
-        r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual |moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) ?(?:apply|whatsoever|anymore|at all|and|or|\x1e|$)",
+        r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual |moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) (?:apply|applies|whatsoever|anymore|at all)",
         r"(?:these|this|the following) (?:instructions?|directives?|rules?|tool'?s? (?:instructions?|rules)) (?:take|takes|have|has|override|overrides|supersede|supersedes|replace|replaces|outrank|outranks) (?:\w{1,14} ){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
         r"(?:take|takes|taking|has|have|having) (?:absolute |highest |full |the )?(?:precedence|priority) over (?:\w{1,14} ){0,4}?(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|user|requests?|everything|system)",
         r"(?:system|instruction|safety|prompt|security|policy) (?:override|bypass)",

@@ -38,7 +38,7 @@ _DEADLY = Raw(
     r"(?i)(?:echo|printf|tee|cat)[^\n]{0,200}>{1,2}\s{0,4}[^\s]{0,60}(?:authorized_keys|\.bashrc|\.zshrc|\.profile|crontab|/etc/(?:passwd|sudoers|cron)|\.git/hooks|launchagents|autostart|mcp\.json)",
     r"(?i)(?:crontab\s{1,4}-|\(crontab\s{1,4}-l)[^\n]{0,120}(?:curl|wget|nc|sh)(?!\w)",
     r"(?i)(?:\{\{|<%=?|\$\{)[^}\n%]{0,80}(?:__class__|__globals__|__subclasses__|__mro__|popen|os\.system|require\(|process\.mainModule|Runtime\.getRuntime|child_process|constructor\.constructor)",
-    r"(?i)<script[^>\n]{0,200}>|(?:src|href)\s{0,3}=\s{0,3}[\"']?javascript:|(?<!\w)on(?:error|load|click)\s{0,3}=\s{0,3}[\"'][^\"'\n]{1,200}\(",
+    r"(?i)<script(?:[^>\n]{1,200}src\s{0,3}=|[^>\n]{0,200}>[^<\n]{0,200}\()|(?:src|href)\s{0,3}=\s{0,3}[\"']?javascript:|(?<!\w)on(?:error|load|click)\s{0,3}=\s{0,3}[\"'][^\"'\n]{1,200}\(",
     r"(?i)(?:'|\")\s{0,4}(?:or|and)\s{1,4}(?:'?1'?\s{0,3}=\s{0,3}'?1|true)|;\s{0,4}(?:drop|truncate)\s{1,4}(?:table|database)\s{1,4}\w|union\s{1,4}(?:all\s{1,4})?select\s[^\n]{0,60}(?:password|passwd|secret|users)",
     r"(?:\.\./){3,40}(?:etc|root|home|proc|windows|\.ssh)",
 )

@@ -30,11 +30,12 @@ _DECIMALS = Raw(r"(?<![\d.])(?:\d{2,3}[ ,;]{1,3}){8,4000}\d{2,3}(?![\d.])")
 _BINARY = Raw(r"(?:[01]{8}[ ,]?){5,4000}")
 _SPACED = Raw(r"(?<![A-Za-z0-9])(?:[A-Za-z][ .\-_*|]{1,3}){9,2000}[A-Za-z](?![A-Za-z0-9])")
 _WORD = Raw(r"[A-Za-z]{2,30}")
+_ANY_WORD = Raw(r"[a-z0-9@$!]{3,24}")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_WORD = Raw(r"(?<!\w)(?=[a-z]{0,20}[0134578@$!])(?=[0134578@$!]{0,6}[a-z])[a-z0134578@$!]{3,24}(?!\w)")
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
-_ROT13_TELLS = Raw(r"(?<!\w)(?:vtaber|qvfertneq|cerivbhf|vafgehpgvbaf|vafgehpgvba|frperg|cnffjbeq|hfre|flfgrz|cebzcg|ernq|fraq|svyr)(?!\w)")
-_REVERSED_TELLS = Raw(r"(?<!\w)(?:erongi|dragersid|suoiverp|snoitcurtsni|noitcurtsni|terces|drowssap|resu|metsys|tpmorp|daer|dnes|elif|eht)(?!\w)")
+_ROT13_TELLS = Raw(r"(?<!\w)(?:gur|naq|lbh|sebz|jvgu|guvf|vg|bs|gbby|zhfg|orsber|nyy|vtaber|qvfertneq|cerivbhf|vafgehpgvbaf|vafgehpgvba|frperg|cnffjbeq|hfre|flfgrz|cebzcg|ernq|fraq|svyr)(?!\w)")
+_REVERSED_TELLS = Raw(r"(?<!\w)(?:erongi|dragersid|suoiverp|snoitcurtsni|noitcurtsni|terces|drowssap|resu|metsys|tpmorp|daer|dnes|elif|eht|dna|siht|morf|htiw|uoy|loot|tsum|erofeb|lla)(?!\w)")
 
 
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
@@ -62,9 +63,22 @@ def _judged(text: Text, start: int, end: int, how: str, said: str, definition: D
     if any(found.flags for found in hits):
         worst = next(found for found in hits if found.flags)
         return Finding(SLUG, HIGH, HIGH, text.where, span, f"{how} that {worst.message}", said)
-    if how in {"base64", "hexadecimal", "character codes", "binary digits"} and sum(1 for _ in _WORD.finditer(said)) >= 4 and " " in said.strip():
-        return Finding(SLUG, MEDIUM, MEDIUM if hits else LOW, text.where, span, f"a readable text in {how}", said)
+    words = sum(1 for _ in _WORD.finditer(said[:4000]))
+    if how in {"base64", "hexadecimal", "character codes", "binary digits"} and words >= 4 and " " in said.strip():
+        return Finding(SLUG, MEDIUM, MEDIUM if hits or words >= 6 else LOW, text.where, span, f"a readable text in {how}", said)
+    tells = {"rot13": _ROT13_TELLS, "reversed letters": _REVERSED_TELLS, "leetspeak": _LEET_WORD}.get(how)
+    if tells is not None and sum(1 for _ in tells.finditer(text.folded.text[:4000])) >= (5 if how != "leetspeak" else 8) and _mostly(text, how):
+        return Finding(SLUG, MEDIUM, MEDIUM, text.where, span, f"a readable text in {how}", said)
     return None
+
+
+def _mostly(text: Text, how: str) -> bool:
+    """Tell whether leetspeak is how a good part of a text is written; digits in words have other reasons."""
+    if how != "leetspeak":
+        return True
+    words = _ANY_WORD.compiled.findall(text.folded.text[:4000])
+    spelled = sum(1 for word in words if any(char.isdigit() for char in word) and word.translate(_LEET).isalpha())
+    return spelled * 3 >= len(words)
 
 
 def _changed(plain: str, said: str, span: tuple[int, int]) -> bool:
@@ -112,9 +126,9 @@ def _candidates(text: Text) -> Iterator[tuple[str, int, int, str]]:
         wide = "".join("\x00" if len(part) > 1 or part in "|_" else "" if part in " .-_*" else part for part in _pieces(match[0]))
         yield "spaced letters", *match.span(), wide.replace("\x00", " ") if "\x00" in wide else _split_words("".join(filter(str.isalpha, match[0])).lower())
     plain = text.folded.text
-    if _ROT13_TELLS.search(plain):
+    if len(list(_ROT13_TELLS.finditer(plain))) >= 2:
         yield "rot13", 0, len(raw), plain.translate(_ROT13)
-    if _REVERSED_TELLS.search(plain):
+    if len(list(_REVERSED_TELLS.finditer(plain))) >= 2:
         yield "reversed letters", 0, len(raw), plain[::-1]
     leet = list(_LEET_WORD.finditer(plain))
     if len(leet) >= 2 and text.kind != PROPERTY:

@@ -38,7 +38,7 @@ _TELLING = Pattern(
     r"(?:id rsa|id ed25519|etc passwd|etc shadow|env file|dotenv|mcp config|mcp json)(?: contents?| content| data)?",
     r"(?:all |full |process |current |host )?(?:environment|env) (?:variables?|vars?) ?(?:dump|contents?|all)?",
     r"(?:user|browser|session) (?:cookies?|passwords?|secrets?|credentials?)(?: dump)?",
-    r"(?:user|original|raw|verbatim|initial|last) (?:user )?(?:prompts?|messages?|utterances?)",
+    r"(?:original|raw|verbatim|initial|last|full) (?:user )?(?:prompts?|messages?|utterances?)|user (?:prompt|utterance)s?",
     r"conversation|context dump|memory dump|transcript dump|exfil\w{0,12}|stolen \w{1,14}",
 )
 _POINTS = (" path", " file", " id", " ids", " arn", " url", " uri", " dir", " directory", " key name", " prefix", " format", " count", " limit", " length", " size")

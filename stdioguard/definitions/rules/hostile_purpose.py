@@ -32,13 +32,13 @@ _ATTACKS = Pattern(
     r"(?:escape|escapes|escaping|break out of|breaks out of|breakout from) (?:\w{1,14} ){0,3}?(?:sandbox|container|jail|chroot|vm|virtual machine|isolation|restricted environment)",
     r"(?:inject|injects|injecting) (?:\w{1,14} ){0,3}?(?:code|shellcode|commands?|payloads?|dlls?|keystrokes|malicious|prompts?|sql|scripts?|process|instructions|hidden)",
     r"(?:process|dll|code|shellcode|prompt|command|sql|template|ldap|xpath|memory) (?:injection|hollowing|poisoning|hijacking) (?:attack|payload|exploit|into|via|to|through|vector)s?",
-    r"(?:exploit|exploits|exploiting|weaponi[sz]es?|abuse|abuses) (?:\w{1,14} ){0,3}?(?:vulnerabilit(?:y|ies)|cve|flaws?|weakness(?:es)?|zero[- ]days?|deserialization|buffer overflow|target|misconfigurations?|trust|race condition|ssrf|xxe|path traversal)",
-    r"(?:attacker|adversary|hacker|threat actor)(?:s)?[- ](?:controlled|owned|supplied|specified|server|machine|host|endpoint|infrastructure)|(?:to|from|for|by) (?:the |an )?(?:attackers?|adversar(?:y|ies)|hackers?)",
+    r"(?:exploit|exploits|exploiting|weaponi[sz]es?|abuse|abuses) (?:\w{1,14} ){0,3}?(?:vulnerabilit(?:y|ies)|cve|flaws?|weakness(?:es)?|zero days?|deserialization|buffer overflow|target|misconfigurations?|trust|race condition|ssrf|xxe|path traversal)",
+    r"(?:attacker|adversary|hacker|threat actor)(?:s)? (?:controlled|owned|supplied|specified|server|machine|host|endpoint|infrastructure)|(?:to|from|for|by) (?:the |an )?(?:attackers?|adversar(?:y|ies)|hackers?)",
     r"(?:arp|dns|ip|mac|email|sender|caller id|certificate|identity) (?:spoof(?:ing|er|s)?|poison(?:ing|er)?)|spoof(?:s|ing)? (?:\w{1,14} ){0,2}?(?:addresses|address|identity|sender|emails?|dns|arp|certificate|headers|user)",
-    r"(?:ddos|denial[- ]of[- ]service|syn flood(?:ing)?|flood(?:s|ing)? (?:the )?(?:target|server|network|host)|fork bomb|resource exhaustion|exhaust(?:s|ing)? (?:\w{1,14} ){0,2}?(?:resources|memory|cpu|disk))",
-    r"(?:brute[- ]?forc(?:e|es|ing)|crack|cracks|cracking) (?:\w{1,14} ){0,3}?(?:passwords?|hash(?:es)?|logins?|credentials?|pins?|ssh|accounts?|authentication|encryption|keys?)",
-    r"(?:man[- ]in[- ]the[- ]middle|mitm|session hijack(?:ing)?|clickjacking|watering hole|phishing (?:page|emails?|site|campaign|kit|message)s?)",
-    r"(?:covertly|secretly|silently|stealthily|surreptitiously) (?:\w{1,14} )?(?:record|monitor|capture|copy|send|upload|collect|track|transmit|intercept|install|execute|modify|access|read|store|forward|download|log)(?:s|ing)?",
+    r"(?:ddos|denial of service|syn flood(?:ing)?|flood(?:s|ing)? (?:the )?(?:target|server|network|host)|fork bomb|resource exhaustion|exhaust(?:s|ing)? (?:\w{1,14} ){0,2}?(?:resources|memory|cpu|disk))",
+    r"(?:brute ?forc(?:e|es|ing)|crack|cracks|cracking) (?:\w{1,14} ){0,3}?(?:passwords?|hash(?:es)?|logins?|credentials?|pins?|ssh|accounts?|authentication|encryption|keys?)",
+    r"(?:man in the middle|mitm|session hijack(?:ing)?|clickjacking|watering hole|phishing (?:page|emails?|site|campaign|kit|message)s?)",
+    r"(?:covertly|secretly|silently|stealthily|surreptitiously) (?!without |not |no |fail|drop|skip|ignor|miss)(?:\w{1,14} )?(?:record|monitor|capture|copy|send|upload|collect|track|transmit|intercept|install|execute|modify|access|read|store|forward|download|log)(?:s|ing)?",
     r"(?:intercept|intercepts|eavesdrop|eavesdrops|sniff|sniffs|wiretap|spy|spies)(?:ing)? (?:on )?(?:\w{1,14} ){0,3}?(?:traffic|communications?|messages?|users?|passwords?|credentials|calls|conversations|packets|network|victim|keystrokes)",
     r"(?:unrestricted|arbitrary|unsanitized|unfiltered|unvalidated|unchecked|unauthori[sz]ed) (?:\w{1,14} ){0,3}?(?:code|command|shell|system|root|file|sql|script|process|os|memory|data|network|database|admin|access)s? (?:execution|access|injection|commands?|evaluation|write|read|exfiltration)? ?(?:without|bypassing|regardless|as root|with root|with elevated|with (?:no|admin)) (?:\w{1,14} ){0,2}?(?:validation|sanitization|checks?|authori[sz]ation|authentication|restrictions?|privileges?|permission|safety|security|approval|root)?",
     r"without (?:any |proper |further )?(?:input )?(?:validation|sanitization|authori[sz]ation|authentication|escaping|safety checks?|security checks?|verification or|access controls?)",
@@ -53,7 +53,7 @@ _ATTACKS = Pattern(
 _NOUNS = Pattern(
     r"(?:reverse|bind|web) ?shells?",
     r"(?:back ?doors?|root ?kits?|ransomware|spyware|malware|trojan|botnet|crypto ?min(?:er|ers|ing)|worm payload|dropper|stager|implant)",
-    r"(?:command[- ]and[- ]control|c2|c&c) (?:server|channel|beacon|communication|callback|infrastructure)s?",
+    r"(?:command and control|c2|c&c) (?:server|channel|beacon|communication|callback|infrastructure)s?",
 )
 # A switch by which the caller, a model that reads untrusted text, takes a safeguard away.
 _SWITCHES = Pattern(
@@ -78,7 +78,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         begin = max(text.folded.text.rfind("\x1e", 0, start), 0)
         stop = text.folded.text.find("\x1e", end)
         stop = len(text.folded.text) if stop < 0 else stop
-        defends = _DEFENDS.search(text.folded.text, begin, stop) is not None or _DEFENDS.search(definition.words) is not None
+        defends = _DEFENDS.search(text.folded.text, begin, start) is not None or _DEFENDS.search(_purpose(definition)) is not None
         defends = defends or noun and _ONLY_LOOKS.search(text.folded.text, begin, stop) is not None
         sure = LOW if defends or within(text, "quotes", begin, start) else MEDIUM
         yield at(text, (start, end), SLUG, HIGH, sure, f"says that it attacks: {quoted(text, start, end)}")
@@ -87,9 +87,15 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
             return
 
 
+def _purpose(definition: Definition) -> str:
+    """Return what a tool says that it is for, up to the first word of an attack: "scans for reverse shells" defends, as far as "scans for"."""
+    match = _ATTACKS.search(definition.words) or _NOUNS.search(definition.words)
+    return definition.words[: match.start()] if match else definition.words
+
+
 def _whole(definition: Definition) -> Iterator[Finding]:
     name = words_of_name(definition.name)
-    defends = _DEFENDS.search(definition.words) is not None
+    defends = _DEFENDS.search(_purpose(definition)) is not None
     match = _ATTACKS.search(name)
     if match is not None and not defends:
         yield Finding(SLUG, HIGH, MEDIUM, "/name", (0, len(definition.name)), f"is named for an attack: {match[0]!r}")

@@ -76,12 +76,19 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
         return HIGH
     if own:
         return MEDIUM if passes and presses and within(text, "around-all", start, end) else LOW if passes and presses else None
-    if reads and (presses or passes):
+    if presses or passes:
         return HIGH
+    after = _next(text, end)
+    if after is not None and (within(text, "passes-as", *after) or any(within(text, name, *after) for name in _HIDES) or within(text, "sends", *after) and within(text, "outside", *after)):
+        return MEDIUM
     is_first = text.member == "description" and text.sentences and start == text.sentences[0][0] and not text.parameter
     if _IMPERATIVE.compiled.match(text.folded.text, start) and not is_first:
         return HIGH
     return LOW if reads else None
+
+
+def _next(text: Text, end: int) -> tuple[int, int] | None:
+    return next(((start, stop) for start, stop in text.sentences if start > end), None)
 
 
 def _of_word(text: Text, word: tuple[int, int], start: int, end: int) -> str | None:
@@ -95,11 +102,14 @@ def _of_word(text: Text, word: tuple[int, int], start: int, end: int) -> str | N
     outside = sends and within(text, "outside", start, end) is not None
     around = any(within(text, name, start, end) for name in ("around-all", "this-loaded", "coerces"))
     presses = within(text, "obliges", start, end) is not None or within(text, "around-tool", start, end) is not None
-    if hides and (sends or passes or around or presses):
+    to_model = within(text, "to-model", start, end) is not None
+    if hides and (sends or passes or around or presses or to_model or within(text, "context", start, end)):
         return HIGH
-    if outside and (around or presses):
+    if outside and (around or presses or to_model):
         return HIGH
-    if around and presses and (passes or sends):
+    if around and presses:
+        return MEDIUM
+    if to_model and within(text, "context", start, end) and (presses or passes):
         return MEDIUM
     return LOW if (around or outside) and (passes or sends) else None
 

@@ -146,6 +146,8 @@ def poisoned() -> list[Case]:
             if payload.isascii() and track == "text":
                 disguises = (DISGUISES[at % len(DISGUISES)], DISGUISES[(at * 7 + 3) % len(DISGUISES)])
                 cases += [Case("poisoned", f"{track}, disguised", made, payload, plain(disguise(payload), at)) for disguise in disguises]
+    for at, payload in enumerate(load("templates")["payloads"]):
+        cases += [Case("poisoned", "templates", half(payload), payload, carrier(payload, at)) for carrier in (plain, parameter)]
     code = load("code")
     for at, payload in enumerate(code["payloads"]):
         name, said = HOSTS[at % len(HOSTS)]
