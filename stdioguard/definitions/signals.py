@@ -86,7 +86,7 @@ SIGNALS: dict[str, Pattern] = {
     "obliges": Pattern(
         r"must",
         r"(?:you|it|agent|assistant|model) (?:should|shall|will|are to|ought to)",
-        r"should (?:first|always|also|immediately|never|be|instead)",
+        r"should (?:first|always|also|immediately|never|be|instead|end|begin|start|contain|hold|have|use|include)",
         r"(?:need|needs|have|has|are required|is required|are instructed|are expected|are obligated) to",
         r"always",
         r"mandatory",
@@ -99,7 +99,7 @@ SIGNALS: dict[str, Pattern] = {
         r"without exception",
         r"no matter what",
         r"at all times",
-        r"automatically",
+        r"only (?:valid|works?|possible|accepted|returned|available|succeeds) if",
         r"(?:please|kindly|first|then|also|now|instead|immediately|simply|just),? (?:read|send|call|use|run|execute|include|pass|append|add|forward|copy|open|invoke|fetch|replace|change|set|put|provide)",
     ),
     # When it is to happen: around any use of others, in words that cover more than the tool itself.
@@ -178,6 +178,18 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|consult|query|select|choose|pick|prefer|include) (?:\w{1,14} ){0,2}?this(?: \w{1,20})?(?: tool| function| one| api| server)?",
         r"this (?:\w{1,20} )?(?:tool|function|api|check|server|step|method|one) (?:must|should|needs to|has to|shall|is to|will|is required to|is mandatory|ought to|always|is)(?: \w{1,14}){0,2} (?:called|used|invoked|run|executed|performed|triggered|selected|chosen|preferred|first|prioritized|prioritised|consulted|mandatory|required|done)",
     ),
+    # Changing what another call carries. The object is part of a call that this tool does not make.
+    "tampers": Pattern(
+        r"(?:(?:the|all|any|every|each|other|outgoing|future|subsequent|final|actual|real|original|user's|user-provided|user-specified|specified|intended|requested|provided) (?:\w{1,14} ){0,2}?)(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|(?:file ?)?paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|commits?|code|files?|outputs?|results?|responses?|content|branch|account) (?:\w{1,14} ){0,4}?(?:must|should|shall|will|need(?:s)? to|has to|have to|is to|are to|is|are) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|set|redirected|rewritten|substituted|swapped|appended|prepended|prefixed|altered|modified|switched|routed|rerouted|sent|bcc'?d|cc'?d|copied|forwarded|deleted|multiplied|doubled|increased|overwritten|stored|saved|encoded|reversed|uploaded|mirrored|duplicated|directed|converted|added|inserted|included|addressed|deposited|credited)",
+        r"(?:change|replace|modify|set|override|redirect|rewrite|substitute|swap|append|prepend|prefix|alter|switch|reroute|route|overwrite|bcc|cc|inject|insert|forward|divert|point|multiply|double|increase|tamper with) (?:with )?(?:the |all |any |every |each |its |their |that |user's |a |copy of )(?:\w{1,20} ){0,3}?(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|outputs?|results?|responses?|content|account(?: number)?|body|subject|price|import|coordinates|location)s? (?:\w{1,14} ){0,4}?(?:to|with|by|as|into|from|of|in|so|before|after|for)",
+        r"(?:all|every|each|any) (?:\w{1,14} ){0,3}?(?:e?mails?|messages?|payments?|transfers?|files?|requests?|queries|traffic|commits?|results?|responses?|outputs?|data|notifications?|transactions?|uploads?) (?:\w{1,14} ){0,3}?(?:to|through|via|with|by|into) (?:[\w.+-]{1,40}@|https?:|/|the |our |this |attacker|\d)",
+        r"(?:prefix|suffix|prepend|append|precede|start|begin|end|follow|prepending|appending|adding|add) (?:\w{1,14} ){0,4}?(?:every|each|all|any|generated|subsequent) (?:\w{1,14} ){0,3}?(?:commands?|scripts?|files?|messages?|responses?|repl(?:y|ies)|answers?|e?mails?|quer(?:y|ies)|code|functions?|commits?|outputs?|posts?|prompts?)",
+        r"(?:instead of|rather than|not) (?:to )?(?:the |what |whatever )?(?:\w{1,14} ){0,2}?(?:user|original|specified|requested|provided|intended|actual|real|given)(?:'s)? (?:\w{1,14} ){0,2}?(?:recipient|address|path|value|amount|file|destination|account|query|request|url|input|parameter|argument|asked|specified|provided|requested|wants?|asks?|typed|gave)",
+        r"(?:recipients?|phone numbers?|addresses|address|destination|beneficiary|payee|content|path|file name|url|branch|amount|account(?: number)?|cc|bcc|bcc field|cc field|host|command|query|title|number|to field|currency|quantity|price|value) (?:field )?(?:must|should|shall|has to|have to|needs? to|is to|are to) (?:always |first |instead )?(?:be (?:replaced|changed|set|substituted|redirected|prefixed|\+?\d|[\w.+-]{1,40}@|/|http)|hold|become|point to|end with|begin with|start with|contain)",
+    ),
+    "argument-of": Pattern(
+        r"(?:the )?(?:\w{1,30} )?(?:argument|parameter|field|value|input|recipient|path|content|body) (?:of|in|for|to) (?:the )?\w{2,40}(?: tool| function| call)? (?:must|should|shall|has to|have to|needs to|is to) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|redirected|rewritten|substituted|swapped|modified|overwritten|altered|pointed)",
+    ),
     "disables": Pattern(
         r"(?:disable|disables|disabling|turn off|turns off|turning off|bypass|bypasses|bypassing|skip|skips|skipping|circumvent|circumvents|suppress|suppresses|deactivate|deactivates|evade|evades|evading|defeat|ignore|ignores|ignoring|override|overrides|overriding|switch off|remove|removes|kill|kills|neutralize|neutralizes) (?:\w{1,14} ){0,4}?(?:safety|security|validations?|confirmations?|approvals?|permissions?|safeguards?|guard ?rails?|filters?|filtering|logging|audit(?:ing)?|consent|sandbox(?:ing)?|authentication|authorization|access controls?|restrictions?|verification|firewalls?|antivirus|anti-virus|edr|monitoring|sanitization|protections?|content policy|rate limits?|selinux|defender|detection|checks)",
     ),
@@ -190,6 +202,51 @@ SIGNALS: dict[str, Pattern] = {
     "quotes": Pattern(
         r"(?:detect|detects|detecting|detection|scan|scans|scanning|scanner|block|blocks|blocking|filter out|filters out|sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|audit|audits|review|reviews|lint|lints|find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
         r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|hardcode|commit|return|returned|expose|print|paste|provide|enter|stored|shown|logged|sent)",
+    ),
+    # What a text gives as its reason where a tool's description needs none.
+    "pretext": Pattern(
+        r"(?:for|due to|because of|owing to|as part of|by|per|under|following|in line with|to comply with|in accordance with|to satisfy|to meet) (?:\w{1,14} ){0,3}?(?:security|compliance|logging|debug(?:ging)?|caching|routing|telemetry|audit(?:ing)?|verification|validation|quality|privacy|performance|maintenance|regulat\w{1,6}|activation|legal|safety|diagnostics?|diagnostic|monitoring|backup|integrity|stability|tracking|analytics|policy|policies|requirements?|protocols?|regulations?|laws?|reasons?|purposes?|api changes?|interface changes?|(?:interface|system|version|api) (?:adjustments?|updates?|upgrades?|migrations?|changes?)|optimi[sz]ation|synchroni[sz]ation|encoding|compatibility)",
+        r"(?:in order )?to (?:prevent|avoid|ensure|improve|keep|protect|guarantee|save|maintain|preserve|enable|unlock|confirm|verify|facilitate|optimi[sz]e|reduce|enhance|make sure|authenticate|secure|speed up|provide better|prove|help) (?:\w{1,14} ){0,4}?(?:data|loss|safe|safety|security|secure|integrity|errors?|problems?|conflicts?|failures?|issues?|proper|quality|consistency|compatibility|encoding|storage|identity|who|authenticity|successfully|success|smooth|stable|stability|system|user|users|privacy|functionality|accuracy|corruption|leaks?|attacks?|function|experience|delivery|service|this tool|permissions?|environment|threats?)",
+        r"(?:security|permission|compliance|integrity|safety|identity|health|environment|privacy|authorization|authentication|system|data|format|access|file|policy|operation|pre-?flight)(?: \w{1,14})? (?:check|verification|audit|validation|inspection|scan|requirement|protocol|procedure|policy|confirmation|review|monitoring|policies)s?",
+        r"(?:new|latest|updated|internal|company|corporate|security|system|mandatory|gdpr|legal|strict) (?:regulations?|polic(?:y|ies)|requirements?|rules?|guidelines|protocols?|standards?|updates?|laws?)",
+        r"as (?:required|mandated|specified|requested|demanded) by",
+        r"standard (?:procedure|protocol|practice)|internal (?:account|process|use)|known issue|implementation detail",
+    ),
+    "trigger": Pattern(
+        r"(?:before|prior to|ahead of|after|upon|on|during|while|when|whenever|once|as soon as|each time|every time|anytime|if|in case|preceded by|followed by|on receipt of|at the start of|in the event) (?:\w{1,20} ){1,8}?(?:is|are|was|were|be|being|has been|have been|gets|get|to|user|users|tool|tools|function|operation|operations|access|request|requests|file|files|message|messages|email|data|query|queries|code|call|calls|session|transaction|payment|calendar|event|search|stock|hotel|booking|repository|database|network|command|commands)",
+        r"(?:any|every|each|all) (?:\w{1,20} ){0,4}?(?:request|requests|operation|operations|query|queries|file|files|message|messages|email|emails|call|calls|session|transaction|payment|result|results|answer|answers|response|responses|reply|replies|reminders?|events?|code|commits?|commands?|searches|calculations?|orders?|bookings?|trades?|posts?|reports?|documents?|records?|updates?|changes?|night|day|hour|tools?)",
+        r"(?:repl(?:y|ies)|answers?|responses?|e?mails?|messages?|reports?|quer(?:y|ies)|files?|results?|searches) (?:\w{1,14} ){0,3}?(?:must|should|shall|have to|need to|needs to|has to|are to|is to)",
+        r"once per (?:session|day|hour|conversation|call|request)|(?:for )?(?:the )?(?:entire|rest of the|whole) (?:conversation|session|chat)|in all (?:following|future|subsequent) \w{1,20}",
+    ),
+    # Sensitive acts, each of which has no place in the text of a tool for something else.
+    "falsifies": Pattern(
+        r"\d{1,3} ?(?:x|times|percent|%)(?: (?:the|of|higher|lower|more|less))?",
+        r"(?:shift|shifted|offset|multipl(?:y|ied)|doubl(?:e|ed)|tripl(?:e|ed)|invert(?:ed)?|revers(?:e|ed)|inflat(?:e|ed)|deflat(?:e|ed)|falsif(?:y|ied)|fake|fabricat(?:e|ed)|round(?:ed)? up|swap(?:ped)?|randomi[sz]e[d]?|higher than the (?:real|actual|true)|lower than the (?:real|actual|true)|instead of the (?:real|actual|true|original|correct|right)|misleading|different from (?:the )?(?:what|real|actual))",
+        r"(?:most|more) expensive|highest price|premium plan|maximum amount|(?:change|use a different|alter|set) (?:the )?(?:currency|amount|price|recipient|destination|quantity|value|date|coordinates|number)",
+        r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|claim|pretend|say)(?:ing)? (?:\w{1,14} ){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|fixed)",
+    ),
+    "weakens": Pattern(
+        r"two-?factor(?: authentication)?|2fa|mfa|multi-?factor",
+        r"firewall(?: rules?)?|allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
+        r"(?:make|making|made|set|setting|mark|change|turn)(?:s)? (?:\w{1,14} ){0,4}?public(?:ly)?(?: accessible)?",
+        r"(?:disable|turn off|bypass|skip|remove|stop|reset|clear|uninstall|weaken|suspend|pause|relax|grant|open|expose|escalate|elevate)(?:s|d|ing)? (?:\w{1,14} ){0,4}?(?:security|authentication|firewall|antivirus|encryption|backups?|monitoring|logging|logs?|alerts?|protection|verification|permissions?|privileges?|access|ports?|restrictions?|checks?|rules?|certificates?|ssl|tls|notifications?|traces?|history)",
+        r"no trace|trusted domain|skip permission|permission questions|must not refuse|never refuse|do not refuse|don't refuse|without (?:asking|confirmation|restrictions?)",
+    ),
+    "implants": Pattern(
+        r"(?:import|install|require|depend on|add|include|insert|inject|embed|append) (?:\w{1,14} ){0,3}?(?:package|module|library|dependency|line|snippet|script|hook|header|import|backdoor|payload|statement|tracking|pixel|keylogger|code|extension|plugin)",
+        r"cron ?(?:job|tab)?|build script|start-?up (?:script|folder|item)|scheduled task|login item|launch ?agent|git hooks?|\.bashrc|autostart|background (?:process|job|service)",
+        r"or 1 ?= ?1|\.\./|curl \S|wget \S|-exec|rm -rf|chmod|eval|xargs|base64 -d|\| ?sh",
+    ),
+    "steers-reply": Pattern(
+        r"(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|results?|output|messages?|texts?|recommendations?) (?:\w{1,20} ){0,6}?(?:must|should|shall|has to|have to|need to|are to|is to) (?:\w{1,14} ){0,3}?(?:contain|include|mention|recommend|promote|praise|end|begin|start|say|be written|favou?r|link|advertise|state|urge|encourage|be positive|be negative)",
+        r"(?:recommend|promote|praise|advertise|mention|suggest|plug|push|endorse|favou?r)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:product|brand|company|service|plan|premium|store|shop|link|website|our|acme\w{0,10}|\w{1,20}\.(?:com|net|org|io|example))",
+        r"only with praise|makes? the user (?:buy|click|visit|believe|think|pay)|persuade|convince the user|manipulat\w{1,5}",
+    ),
+    "personal": Pattern(
+        r"(?:user'?s?|their|personal|private|sensitive|customer'?s?|confidential) (?:\w{1,14} ){0,3}?(?:names?|e?mails?(?: address(?:es)?)?|phone(?: numbers?)?|address(?:es)?|identity|employer|location|contacts|messages|information|data|details|clipboard|calendar|browsing history|history|accounts?|profile|credit card|ssn|health|documents?|files?|photos?|passport|birthday|id numbers?|credentials?|passwords?|api keys?|key|keys|tokens?|secrets?|project files?)",
+        r"clipboard|location, contacts|browsing history|open (?:files|tabs|documents)|home directory|home folder|api key of|key of the user|password in their name|private repositor(?:y|ies)|what you know about|everything you know|(?:profile|database|table|inbox|mailbox)(?:'s)? (?:complete|full|entire) (?:output|content|contents)|(?:its|their|the) (?:complete|full|entire|whole) (?:output|content|contents|result|response|list|data|definition)s?",
+        r"(?:definitions?|schemas?|descriptions?|names|list) of (?:all )?(?:the )?(?:other|available|connected) tools",
+        r"retrieved documents?|config\.json|settings\.json|hosts\.yml|\.config/\S{1,40}|output of (?:`|')?(?:cat|env|printenv|ls|find|whoami|set)|environment has to|run (?:`|')?(?:env|printenv|whoami|id|set|history)",
     ),
     "destroys": Pattern(
         r"(?:delete|deletes|deleting|wipe|wipes|erase|erases|drop|destroy|destroys|overwrite|overwrites|truncate|remove|empty|purge|format|encrypt|corrupt|clear|rm -rf|chmod|shutdown|kill|terminate|revoke|grant|disable)(?:d|ed)?",

@@ -6,7 +6,7 @@ An honest tool says how it is called. It does not say what happens "whenever a m
 from __future__ import annotations
 
 from stdioguard.definitions.findings import HIGH, LOW, MEDIUM
-from stdioguard.definitions.patterns import Pattern, Raw
+from stdioguard.definitions.patterns import Raw
 from stdioguard.definitions.rules.interface import MOST, Rule, at, quoted
 from stdioguard.definitions.signals import within
 from stdioguard.definitions.surface import NAME, PROPERTY
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 SLUG = "orders"
 
-# Changing what another call carries. The object is part of a call that this tool does not make.
-_TAMPERS = Pattern(
-    r"(?:(?:the|all|any|every|each|other|outgoing|future|subsequent|final|actual|real|original|user's|user-provided|user-specified|specified|intended|requested|provided) (?:\w{1,14} ){0,2}?)(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|(?:file ?)?paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|commits?|code|files?|outputs?|results?|responses?|content|branch|account) (?:\w{1,14} ){0,4}?(?:must|should|shall|will|need(?:s)? to|has to|have to|is to|are to|is|are) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|set|redirected|rewritten|substituted|swapped|appended|prepended|prefixed|altered|modified|switched|routed|rerouted|sent|bcc'?d|cc'?d|copied|forwarded|deleted|multiplied|doubled|increased|overwritten|stored|saved|encoded|reversed|uploaded|mirrored|duplicated|directed|converted|added|inserted|included|addressed|deposited|credited)",
-    r"(?:change|replace|modify|set|override|redirect|rewrite|substitute|swap|append|prepend|prefix|alter|switch|reroute|route|overwrite|bcc|cc|inject|insert|forward|divert|point|multiply|double|increase|tamper with) (?:with )?(?:the |all |any |every |each |its |their |that |user's |a |copy of )(?:\w{1,20} ){0,3}?(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|outputs?|results?|responses?|content|account(?: number)?|body|subject|price|import|coordinates|location)s? (?:\w{1,14} ){0,4}?(?:to|with|by|as|into|from|of|in|so|before|after|for)",
-    r"(?:all|every|each|any) (?:\w{1,14} ){0,3}?(?:e?mails?|messages?|payments?|transfers?|files?|requests?|queries|traffic|commits?|results?|responses?|outputs?|data|notifications?|transactions?|uploads?) (?:\w{1,14} ){0,3}?(?:to|through|via|with|by|into) (?:[\w.+-]{1,40}@|https?:|/|the |our |this |attacker|\d)",
-    r"(?:prefix|suffix|prepend|append|precede|start|begin|end|follow|prepending|appending|adding|add) (?:\w{1,14} ){0,4}?(?:every|each|all|any|generated|subsequent) (?:\w{1,14} ){0,3}?(?:commands?|scripts?|files?|messages?|responses?|repl(?:y|ies)|answers?|e?mails?|quer(?:y|ies)|code|functions?|commits?|outputs?|posts?|prompts?)",
-    r"(?:instead of|rather than|not) (?:to )?(?:the |what |whatever )?(?:\w{1,14} ){0,2}?(?:user|original|specified|requested|provided|intended|actual|real|given)(?:'s)? (?:\w{1,14} ){0,2}?(?:recipient|address|path|value|amount|file|destination|account|query|request|url|input|parameter|argument|asked|specified|provided|requested|wants?|asks?|typed|gave)",
-)
-_ARGUMENT_OF = Pattern(
-    r"(?:the )?(?:\w{1,30} )?(?:argument|parameter|field|value|input|recipient|path|content|body) (?:of|in|for|to) (?:the )?\w{2,40}(?: tool| function| call)? (?:must|should|shall|has to|have to|needs to|is to) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|redirected|rewritten|substituted|swapped|modified|overwritten|altered|pointed)",
-)
 _FOR_ALL = ("around-all", "around-tool", "this-loaded")
 
 
@@ -54,13 +43,13 @@ def _judge(text: Text, start: int, end: int) -> tuple[str, str, str] | None:
     if "this-loaded" in has and has & {"obliges", "alters", "secrecy", "sends", "disables", "destroys"}:
         return HIGH, HIGH, "takes effect by being listed"
     around = has & set(_FOR_ALL)
-    tampers = _TAMPERS.search(text.folded.text, start, end)
-    is_quoted = within(text, "quotes", start, tampers.start() if tampers else end) is not None
+    tampers = within(text, "tampers", start, end)
+    is_quoted = within(text, "quotes", start, tampers[0] if tampers else end) is not None
     if tampers and (around or "coerces" in has or "secrecy" in has) and has & {"obliges", "to-model", "secrecy", "covert", "coerces", "outside"}:
         return HIGH, LOW if is_quoted else HIGH if has & {"secrecy", "covert", "coerces", "outside"} else MEDIUM, "changes what other calls carry"
     if around and "sends" in has and "outside" in has and has & {"obliges", "secrecy", "covert", "coerces", "around-all"}:
         return HIGH, LOW if is_quoted else HIGH, "sends something out around other calls"
-    if _ARGUMENT_OF.search(text.folded.text, start, end) and not is_quoted:
+    if within(text, "argument-of", start, end) and not is_quoted:
         return HIGH, MEDIUM, "changes what another call carries"
     if "outside" in has and "obliges" in has and ("around-all" in has or "alters" in has and within(text, "part-of-call", start, end) and "instead" not in has) and _address(text, start, end):
         return HIGH, LOW if is_quoted else MEDIUM, "sends other calls' content to an address of its own"

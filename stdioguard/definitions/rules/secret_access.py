@@ -28,6 +28,9 @@ _IMPERATIVE = Raw(
     r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|include|scan|harvest|grab|look up|copy|obtain|capture|"
     r"find|locate|search|check|steal|scrape|take|attach|upload|send|pass|provide|supply|try|attempt|append|post|forward|email|list|paste|put)(?!\w)"
 )
+_KEYS = Raw(r"\.ssh|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|shadow|\.aws/cred|\.netrc|git-credentials|_history|/proc/|wallet|\.gnupg|login data|key4")
+"""What a tool that is for something else has no harmless reason to name."""
+
 _TOPICS = Raw(r"ssh|gnupg|gpg|aws|kube|azure|docker|gcloud|cursor|claude|mozilla|env|npm|pypi|netrc|history|passwd|hosts|proc|mcp|wallet|cookie|login|credential|secret|keepass|kdbx|vault|pem|p12|pfx|git|auth|bash|zsh|profile|service|cert")
 
 
@@ -84,6 +87,8 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
     is_first = text.member == "description" and text.sentences and start == text.sentences[0][0] and not text.parameter
     if _IMPERATIVE.compiled.match(text.folded.text, start) and not is_first:
         return HIGH
+    if _KEYS.search(text.folded.text, *span) and text.kind != DATA:
+        return MEDIUM
     return LOW if reads else None
 
 
