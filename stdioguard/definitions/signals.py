@@ -63,7 +63,7 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:results?|outputs?|responses?|data) (?:of|from|returned by) (?:(?:the|all|any|every|each) )?(?:other|previous|earlier|prior) (?:tools?|tool calls?|calls?|servers?)",
         r"other tools'? (?:results?|outputs?|responses?|descriptions?|data)",
         r"(?:list|names?|descriptions?|definitions?|schemas?) of (?:all )?(?:(?:the|your) )?(?:other |available |connected |installed )?tools",
-        r"(?:the )?user'?s? (?:original |initial |last |full |exact |raw )?(?:prompt|messages?|request|query|question|conversation)",
+        r"(?:the )?user'?s? (?:original |initial |last |full |exact |raw )?(?:prompts?|messages|conversations?)",
     ),
     "reads": Pattern(
         r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|print|include|list|scan|harvest|grab|look up|copy|obtain|capture|find|locate|search for|check|examine|inspect|view|steal|scrape|query|enumerate|export|display|output|reveal|show|disclose|use|take|pull|attach|upload|send|paste|pass|provide|supply)(?:ing|s|es)?",
@@ -140,7 +140,7 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:already|usually|get|gets|be|become) (?:upset|annoyed|confused|angry|alarmed|frustrated)",
     ),
     "covert": Pattern(
-        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely|transparently)",
+        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely)(?! (?:\w{1,10} )?(?:miss|drop|ignor|skip|fail|scope|return|truncat|clamp|los|discard|convert|coerce|exclud|omit|be |overwrit|say|without))",
         r"in the background",
         r"behind the scenes",
     ),
@@ -226,10 +226,9 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|claim|pretend|say)(?:ing)? (?:\w{1,14} ){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|fixed)",
     ),
     "weakens": Pattern(
-        r"two-?factor(?: authentication)?|2fa|mfa|multi-?factor",
-        r"firewall(?: rules?)?|allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
+        r"allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
         r"(?:make|making|made|set|setting|mark|change|turn)(?:s)? (?:\w{1,14} ){0,4}?public(?:ly)?(?: accessible)?",
-        r"(?:disable|turn off|bypass|skip|remove|stop|reset|clear|uninstall|weaken|suspend|pause|relax|grant|open|expose|escalate|elevate)(?:s|d|ing)? (?:\w{1,14} ){0,4}?(?:security|authentication|firewall|antivirus|encryption|backups?|monitoring|logging|logs?|alerts?|protection|verification|permissions?|privileges?|access|ports?|restrictions?|checks?|rules?|certificates?|ssl|tls|notifications?|traces?|history)",
+        r"(?:disable|turn off|bypass|skip|remove|stop|reset|clear|uninstall|weaken|suspend|pause|relax|grant|open|expose|escalate|elevate)(?:s|d|ing)? (?:\w{1,14} ){0,4}?(?:security|authentication|two-?factor(?: authentication)?|2fa|mfa|multi-?factor|firewall|antivirus|encryption|backups?|monitoring|logging|logs?|alerts?|protection|verification|permissions?|privileges?|access|ports?|restrictions?|checks?|rules?|certificates?|ssl|tls|notifications?|traces?|history)",
         r"no trace|trusted domain|skip permission|permission questions|must not refuse|never refuse|do not refuse|don't refuse|without (?:asking|confirmation|restrictions?)",
     ),
     "implants": Pattern(

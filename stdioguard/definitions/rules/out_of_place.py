@@ -88,8 +88,12 @@ def weigh(text: Text, start: int, end: int, own: frozenset[str]) -> tuple[float,
         has.discard("secret-word")
     weight += sum(_WEIGHTS[name] for name in has)
     if within(text, "quotes", start, end) is not None:
-        weight -= 1
-    words = text.folded.text.count(" ", start, end) + 1
+        weight -= 2 if "untrusted" in text.folded.text[start:end] else 1
+    said = text.folded.text[start:end]
+    listing = sum(said.count(sign) for sign in ",:|=") - 3
+    if listing > 0:  # a list of values, where phrases stand side by side and say nothing together
+        weight -= listing * 0.3
+    words = said.count(" ") + 1
     if words > LONG:
         weight -= (words - LONG) / 10
     return weight, acts
