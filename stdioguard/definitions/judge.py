@@ -62,5 +62,6 @@ def _findings(definition: Definition) -> Iterator[Finding]:
         for rule in TEXT_RULES:
             for found in rule.text(text, definition) if rule.text is not None else ():
                 if found.severity == found.confidence == "high":
+                    found.where, found.span = "", (0, 0)
                     found.message = f"spread over several members: {found.message}"
                     yield found

@@ -30,7 +30,7 @@ _DEADLY = Raw(
     rf"(?i)(?<!\w)(?:cat|type|less|head|tar|zip|base64|xxd|env|printenv|gpg|open)(?!\w)[^\n]{{0,120}}{_SECRETS}?[^\n|]{{0,80}}\|[^\n]{{0,60}}(?:curl|wget|nc|ncat|netcat|openssl s_client|ssh|mail|telnet|xargs)(?!\w)",
     r"(?i)base64\s{1,4}(?:-d|-D|--decode)[^\n]{0,60}\|\s{0,4}(?:ba|z)?(?:sh|python3?|node|perl)(?!\w)",
     r"(?i)powershell(?:\.exe)?[^\n]{0,80}\s-(?:e|enc|encodedcommand|ec)\s|(?:iex|invoke-expression)\s{0,4}\(?[^\n]{0,80}(?:downloadstring|webclient|iwr|invoke-webrequest)",
-    r"(?i)rm\s{1,4}-(?:rf|fr|r\s{1,4}-f)\w{0,4}\s{1,4}(?:--no-preserve-root\s{1,4})?(?:/|~|\$HOME|\*)(?:\s|$|[*;&|\"'`)])",
+    r"(?i)rm\s{1,4}-(?:rf|fr|r\s{1,4}-f)\w{0,4}\s{1,4}(?:--no-preserve-root\s{1,4})?(?:/|~/?|\$HOME/?|\*)(?:\s|$|[*;&|\"'`)])",
     r"(?i)chmod\s{1,4}(?:-R\s{1,4})?(?:0?777|0?666|a\+rwx|\+s|u\+s|4755)\s{1,4}(?:-R\s{1,4})?(?:/|~|\.|\$HOME|\*)",
     r"(?i):\(\)\s{0,2}\{\s{0,2}:\|:&\s{0,2}\};:|mkfs\.\w{2,5}\s{1,4}/dev/|dd\s{1,4}if=/dev/(?:zero|u?random)\s{1,4}of=/dev/",
     r"(?i)(?:exec|eval)\s{0,3}\(\s{0,3}(?:base64|atob|bytes\.fromhex|codecs|requests|urllib|compile|__import__|zlib|marshal|Buffer\.from)",

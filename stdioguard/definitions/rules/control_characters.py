@@ -17,7 +17,7 @@ SLUG = "control-characters"
 _CONTROL = Raw("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SEQUENCE = Raw("(?:\x1b\\[|\x9b)[0-9;:?<=>]{0,40}[ -/]{0,4}[@-~]", "(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]{0,400}(?:\x07|\x1b\\\\|\x9c)?", "\x1b[^\\[\\]]?")
 _WRITTEN = Raw(r"\\(?:x1[bB]|033|u001[bB]|e)\[[0-9;?]{0,20}[A-Za-z]")
-_SPACED = Raw(r"(?:[ \t\u00a0]{200,20000}|(?:[ \t]{0,80}\r?\n){25,20000})(?=[^\s])")
+_SPACED = Raw(r"(?<!\s)(?:[ \t\u00a0]{200,}+|(?:[ \t]{0,80}+\r?\n){25,}+)(?=\s{0,40}\S)")
 
 
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:

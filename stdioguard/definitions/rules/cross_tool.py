@@ -70,7 +70,7 @@ def _judge(text: Text, start: int, end: int, others: set[str]) -> tuple[str, str
             return HIGH if acts else MEDIUM, MEDIUM if acts else LOW, f"speaks of another server's tool, {named!r}"
     instead = _INSTEAD_OF_OTHERS.search(said, start, end)
     if instead is not None:
-        return MEDIUM, MEDIUM if this or obliges or any(word in instead[0] for word in ("deprecated", "unsafe", "stale", "wrong", "outdated", "inaccurate", "insecure", "unreliable", "malicious")) else LOW, "sets other tools aside"
+        return MEDIUM, MEDIUM if this or obliges or instead[0].startswith(("do", "never", "must", "refrain", "cease", "stop")) and " other" in instead[0] or any(word in instead[0] for word in ("deprecated", "unsafe", "stale", "wrong", "outdated", "inaccurate", "insecure", "unreliable", "malicious")) else LOW, "sets other tools aside"
     first = _FIRST_OF_ALL.search(said, start, end)
     if first is not None and this and obliges:
         return MEDIUM, MEDIUM, "wants to be called around every other call"

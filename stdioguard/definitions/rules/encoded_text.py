@@ -182,13 +182,11 @@ def _of_bytes(data: bytes) -> str | None:
     """Return bytes as text, if they are one."""
     if len(data) < 8:
         return None
+    wide = data[1::2].count(0) * 4 > len(data)
     try:
-        said = data.decode("utf-8")
+        said = data[: len(data) // 2 * 2].decode("utf-16-le") if wide else data.decode("utf-8")
     except UnicodeDecodeError:
-        try:
-            said = data.decode("utf-16-le") if data[1::2].count(0) * 2 > len(data) // 2 else ""
-        except UnicodeDecodeError:
-            return None
+        return None
     good = sum(char.isalpha() or char in " \n.,:;/~_-'\"`!?()<>=" for char in said)
     return said if said and good >= 0.9 * len(said) else None
 

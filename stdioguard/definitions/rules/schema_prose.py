@@ -25,7 +25,7 @@ _ORDERS = Pattern(
 )
 _MEMBERS = frozenset({"default", "const", "enum", "examples", "example", "pattern", "$comment", "format", "key", "type", "title", "contentEncoding"})
 _ADDRESS = Raw(r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,40}", r"https?://[^\s]{4,200}")
-_HARMLESS = Raw(r"(?i)(?:example\.(?:com|org|net)|localhost|127\.0\.0\.1|schema|\{|<|your|json-schema|w3\.org|test\.)")
+_HARMLESS = Raw(r"(?i)(?:(?:@|//)(?:www\.)?example\.|localhost|127\.0\.0\.1|schema|\{|<|your|json-schema|w3\.org|test\.)")
 _CARRIES = Pattern(r"(?:b?cc|reply to|forward(?:ing)?(?: to| address)?|webhook(?: url)?|callback(?: url)?|exfil\w{0,10}|report (?:to|url)|log (?:to|url)|telemetry(?: url)?|mirror(?: to)?|copy to|notify(?: url)?|collector|beacon|upload (?:to|url)|audit (?:url|to)|backup (?:url|to))")
 
 

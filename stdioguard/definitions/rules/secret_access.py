@@ -110,6 +110,8 @@ def _of_word(text: Text, word: tuple[int, int], start: int, end: int) -> str | N
     to_model = within(text, "to-model", start, end) is not None
     if hides and (sends or passes or around or presses or to_model or within(text, "context", start, end)):
         return HIGH
+    if hides and within(text, "secret-word", start, end):
+        return MEDIUM
     if outside and (around or presses or to_model):
         return HIGH
     if around and presses:
