@@ -72,9 +72,11 @@ def measure(title: str, samples: list[Sample], others: tuple[Other, ...] = ()) -
     lines = [
         f"## {title}",
         "",
-        f"{poisoned} poisoned, {benign} benign. **Recall {percent(found, poisoned)}, benign flagged {percent(wrong, benign)}**"
-        f" ({wrong} of {benign}). Time for one definition: median {1000 * times[len(times) // 2]:.1f} ms,"
-        f" 99 % below {1000 * times[len(times) * 99 // 100]:.0f} ms.",
+        (
+            f"{poisoned} poisoned, {benign} benign. **Recall {percent(found, poisoned)}, benign flagged {percent(wrong, benign)}**"
+            f" ({wrong} of {benign}). Time for one definition: median {1000 * times[len(times) // 2]:.1f} ms,"
+            f" 99 % below {1000 * times[len(times) * 99 // 100]:.0f} ms."
+        ),
         "",
         "| track | definitions | flagged | |",
         "| --- | ---: | ---: | ---: |",
@@ -104,7 +106,11 @@ def main() -> None:
     lines += measure("Our own corpus, the half that rules were tuned on", own(corpus.TUNE))
     if data:
         lines += measure("Development data (the benign part was used to set thresholds)", data)
-        names = tuple({definition["name"]: Other("known", definition["name"]) for label, _, definition in data if label == "benign"}.values())
+        names = tuple(
+            {
+                definition["name"]: Other("known", definition["name"]) for label, _, definition in data if label == "benign"
+            }.values()
+        )
         poisoned = [sample for sample in data if sample[0] == "poisoned"]
         lines += measure("Development data, poisoned, with the names of its benign tools known", poisoned, names)
     text = "\n".join(lines).rstrip() + "\n"

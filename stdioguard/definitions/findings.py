@@ -43,7 +43,7 @@ class Finding:
     @property
     def flags(self) -> bool:
         """Whether this finding alone makes a definition one that a person should look at before it is used."""
-        return self.severity != LOW and self.confidence != LOW
+        return LOW not in (self.severity, self.confidence)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members, for JSON."""

@@ -12,7 +12,8 @@ from stdioguard.definitions.patterns import Raw
 BREAK = "\x1e"
 """The end of a sentence, in folded text."""
 
-# Letters of other scripts (and small capitals) that are drawn like a Latin one: the part of Unicode's confusables (UTS 39) that spells English.
+# Letters of other scripts (and small capitals) that are drawn like a Latin one: those of Unicode's confusables (UTS 39) that spell
+# English.
 _LOOK_ALIKE = dict(
     zip(
         "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0475\u0491\u043a\u043c"
@@ -23,7 +24,11 @@ _LOOK_ALIKE = dict(
         strict=True,
     )
 )
-_DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-") | dict.fromkeys("\u2018\u2019\u201b\u02bc", "'") | dict.fromkeys("\u201c\u201d\u201e", '"')
+_DASHES = (
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | dict.fromkeys("\u2018\u2019\u201b\u02bc", "'")
+    | dict.fromkeys("\u201c\u201d\u201e", '"')
+)
 
 INVISIBLE = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2060\u2061\u2062\u2063\u2064\u2800\u3164\ufeff\uffa0"
@@ -38,7 +43,13 @@ INVISIBLE = frozenset(
 """What shows nothing, or acts on the display only."""
 
 # A sentence ends at punctuation before white space, at an empty line, before an item of a list, before `name:` or `name (type):`.
-_ENDS = Raw(r"[.!?;](?=[\s\"')\]*`<]|$)", r"\n(?=\s{0,40}\n)", r"\n(?=\s{0,40}(?:[-*\u2022]|\d{1,2}[.)])\s)", r"\n(?=\s{0,40}\w{1,40}(?: ?\([^)\n]{0,60}\))?:)", "[\u3002\uff01\uff1f\uff1b]")
+_ENDS = Raw(
+    r"[.!?;](?=[\s\"')\]*`<]|$)",
+    r"\n(?=\s{0,40}\n)",
+    r"\n(?=\s{0,40}(?:[-*\u2022]|\d{1,2}[.)])\s)",
+    r"\n(?=\s{0,40}\w{1,40}(?: ?\([^)\n]{0,60}\))?:)",
+    "[\u3002\uff01\uff1f\uff1b]",
+)
 _TAGS = Raw(r"</?[A-Za-z][\w:-]{0,30}(?:\s[\w:-]{1,30}=[^<>\n]{0,80})?\s?/?>", "<!--", "-->")
 _HUMP = Raw(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = Raw(r"[^0-9a-z\u0080-\U0010ffff]{1,400}")

@@ -12,20 +12,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from stdioguard.definitions.surface import Text
 
-_TOOLS = r"(?:tools?|functions?|actions?|operations?|plugins?|commands?|apis?|calls?|requests?|tasks?|queries|query|steps?|messages?|e?mails?|files?|responses?|repl(?:y|ies)|answers?|conversations?|sessions?|interactions?|transactions?|payments?|transfers?|uploads?|invocations?|execution|access|modification|commits?|posts?|searches|processing|activity|changes?|writes?|reads?|documents?|reports?|code|scripts?|prompts?|work|deletions?|edits?|downloads?|purchases?|orders?|bookings?|uses?)"
+_TOOLS = (
+    r"(?:tools?|functions?|actions?|operations?|plugins?|commands?|apis?|calls?|requests?|tasks?|queries|query|steps?|messages?|"
+    r"e?mails?|files?|responses?|repl(?:y|ies)|answers?|conversations?|sessions?|interactions?|transactions?|payments?|"
+    r"transfers?|uploads?|invocations?|execution|access|modification|commits?|posts?|searches|processing|activity|changes?|"
+    r"writes?|reads?|documents?|reports?|code|scripts?|prompts?|work|deletions?|edits?|downloads?|purchases?|orders?|bookings?|"
+    r"uses?)"
+)
 _MODEL = r"(?:ai|llm|model|agent|assistant|chatbot|language model|claude|chatgpt|gpt|gemini|copilot|cursor)s?"
 
 SIGNALS: dict[str, Pattern] = {
     # Whose file it is hardly ever a tool's business to have.
     "secret-path": Pattern(
-        r"(?:[~./\\\w$%{}-]{0,60}[/\\])?\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
+        r"(?:[~./\\\w$%{}-]{0,60}[/\\])?\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|"
+        r"electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
         r"[\w~./\\$-]{0,60}id_(?:rsa|dsa|ecdsa|ed25519)(?:\.pub)?",
         r"[\w~./\\$-]{0,40}(?:authorized_keys|known_hosts)",
-        r"[\w~./\\$-]{0,40}\.(?:netrc|npmrc|pypirc|pgpass|git-credentials|bash_history|zsh_history|bashrc|zshrc|htpasswd|bash_profile|profile|vault-token)",
+        r"[\w~./\\$-]{0,40}\.(?:netrc|npmrc|pypirc|pgpass|git-credentials|bash_history|zsh_history|bashrc|zshrc|htpasswd|"
+        r"bash_profile|profile|vault-token)",
         r"/?etc/(?:passwd|shadow|sudoers|hosts)",
         r"/proc/(?:self|\d+|\*)/(?:environ|mem|maps|cmdline)",
         r"(?:[\w~./\\$-]{0,40}[/\\])?\.env(?:\.(?:local|production|development|prod))?(?: files?)?",
-        r"[\w~./\\$-]{0,60}(?:mcp|mcp_config|claude_desktop_config|mcp_settings|auth|credentials|secrets|service[-_]account|wallet|keystore)\.(?:json|ya?ml|dat|toml)",
+        r"[\w~./\\$-]{0,60}(?:mcp|mcp_config|claude_desktop_config|mcp_settings|auth|credentials|secrets|service[-_]account|"
+        r"wallet|keystore)\.(?:json|ya?ml|dat|toml)",
         r"[\w~./\\$-]{0,60}(?:wallet\.dat|cookies\.sqlite|login data|logins\.json|key4\.db|keepass|\.kdbx|\.pem|\.p12|\.pfx)",
         r"(?:windows[/\\]system32[/\\]config|/var/run/docker\.sock|/root/[\w./-]{1,40})",
     ),
@@ -46,7 +55,8 @@ SIGNALS: dict[str, Pattern] = {
         r"secrets",
         r"(?:credit card|card) numbers?",
         r"social security numbers?",
-        r"(?:private|sensitive|confidential|personal|secret|proprietary) (?:user )?(?:data|info|information|files?|documents?|details?|content)",
+        r"(?:private|sensitive|confidential|personal|secret|proprietary) (?:user )?(?:data|info|information|files?|"
+        r"documents?|details?|content)",
         r"pii",
         r"home (?:folder|directory)",
         r"(?:customer|patient|employee|client) (?:data|records|table|list)|customers table",
@@ -55,29 +65,36 @@ SIGNALS: dict[str, Pattern] = {
     "context": Pattern(
         r"(?:conversation|chat|message|dialog(?:ue)?|session)s? (?:history|log|logs|transcript|context|content|contents|so far)",
         r"(?:system|developer|initial|original|hidden|internal) (?:prompt|instruction|message)s?",
-        r"(?:previous|prior|earlier|preceding|all) (?:messages|turns|conversations?|chats?|user messages|tool (?:calls|results|outputs))",
+        r"(?:previous|prior|earlier|preceding|all) (?:messages|turns|conversations?|chats?|user messages|tool (?:calls|"
+        r"results|outputs))",
         r"(?:entire|full|complete|whole) (?:conversation|chat|context|history|dialog(?:ue)?|transcript|prompt|context window)",
         r"context window",
         r"chain of thought",
         r"(?:your|internal|private|hidden) (?:reasoning|thoughts|thinking|instructions|prompt|memory|context)",
-        r"(?:results?|outputs?|responses?|data) (?:of|from|returned by) (?:(?:the|all|any|every|each) )?(?:other|previous|earlier|prior) (?:tools?|tool calls?|calls?|servers?)",
+        r"(?:results?|outputs?|responses?|data) (?:of|from|returned by) (?:(?:the|all|any|every|each) )?(?:other|previous|"
+        r"earlier|prior) (?:tools?|tool calls?|calls?|servers?)",
         r"other tools'? (?:results?|outputs?|responses?|descriptions?|data)",
-        r"(?:list|names?|descriptions?|definitions?|schemas?) of (?:all )?(?:(?:the|your) )?(?:other |available |connected |installed )?tools",
+        r"(?:list|names?|descriptions?|definitions?|schemas?) of (?:all )?(?:(?:the|your) )?(?:other |available |connected |"
+        r"installed )?tools",
         r"(?:the )?user'?s? (?:original |initial |last |full |exact |raw )?(?:prompts?|messages|conversations?)",
     ),
     "reads": Pattern(
-        r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|print|include|list|scan|harvest|grab|look up|copy|obtain|capture|find|locate|search for|check|examine|inspect|view|steal|scrape|query|enumerate|export|display|output|reveal|show|disclose|use|take|pull|attach|upload|send|paste|pass|provide|supply)(?:ing|s|es)?",
+        r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|print|include|list|scan|harvest|grab|"
+        r"look up|copy|obtain|capture|find|locate|search for|check|examine|inspect|view|steal|scrape|query|enumerate|export|"
+        r"display|output|reveal|show|disclose|use|take|pull|attach|upload|send|paste|pass|provide|supply)(?:ing|s|es)?",
         r"contents? of",
     ),
     "sends": Pattern(
-        r"(?:send|forward|bcc|cc|upload|post|transmit|exfiltrate|leak|report|e?mail|share|submit|relay|push|ship|deliver|transfer|beacon|publish|mirror|copy|duplicate|sync|disclose|reveal|pipe)(?:ing|s|es|ed)?",
+        r"(?:send|forward|bcc|cc|upload|post|transmit|exfiltrate|leak|report|e?mail|share|submit|relay|push|ship|deliver|"
+        r"transfer|beacon|publish|mirror|copy|duplicate|sync|disclose|reveal|pipe)(?:ing|s|es|ed)?",
         r"make (?:an? )?(?:http )?(?:get |post )?request",
     ),
     "outside": Pattern(
         r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{1,40}",
         r"(?:https?|wss?|ftp)(?:://|:\\\\)[^\s\x1e]{3,200}",
         r"attackers?(?:-controlled)?",
-        r"(?:external|remote|third-party|3rd party|outside|foreign) (?:\w{1,20} )?(?:servers?|endpoints?|addresses|address|hosts?|urls?|parties|services?|webhooks?|sites?|collectors?)",
+        r"(?:external|remote|third-party|3rd party|outside|foreign) (?:\w{1,20} )?(?:servers?|endpoints?|addresses|address|"
+        r"hosts?|urls?|parties|services?|webhooks?|sites?|collectors?)",
         r"(?:our|my) (?:\w{1,20} )?(?:servers?|endpoints?|address|hosts?|backend|webhooks?|collectors?|inbox|analytics)",
         r"webhooks?",
         r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
@@ -95,19 +112,25 @@ SIGNALS: dict[str, Pattern] = {
         r"ensure (?:that )?(?:you|to|the|all|every|it)",
         r"remember to",
         r"(?:do not|don't|never) (?:fail|forget|skip|omit)",
-        r"(?:it is|this is|is) (?:absolutely |very |extremely |critically )?(?:essential|critical|imperative|vital|crucial|necessary|obligatory|compulsory)",
+        r"(?:it is|this is|is) (?:absolutely |very |extremely |critically )?(?:essential|critical|imperative|vital|crucial|"
+        r"necessary|obligatory|compulsory)",
         r"without exception",
         r"no matter what",
         r"at all times",
         r"only (?:valid|works?|possible|accepted|returned|available|succeeds) if",
-        r"(?:please|kindly|first|then|also|now|instead|immediately|simply|just),? (?:read|send|call|use|run|execute|include|pass|append|add|forward|copy|open|invoke|fetch|replace|change|set|put|provide)",
+        r"(?:please|kindly|first|then|also|now|instead|immediately|simply|just),? (?:read|send|call|use|run|execute|include|"
+        r"pass|append|add|forward|copy|open|invoke|fetch|replace|change|set|put|provide)",
     ),
     # When it is to happen: around any use of others, in words that cover more than the tool itself.
     "around-all": Pattern(
-        rf"(?:before|prior to|after|following|upon|during|whenever|when|on|for|with|in|to|alongside|along with) (?:\w{{1,14}} ){{0,3}}?(?:any|every|each|all|other|another|subsequent|future)(?: of the)?(?: (?:\w{{1,14}} ){{0,3}}?{_TOOLS})(?: (?:is|are) \w{{1,14}})?",
+        rf"(?:before|prior to|after|following|upon|during|whenever|when|on|for|with|in|to|alongside|along with) "
+        rf"(?:\w{{1,14}} ){{0,3}}?(?:any|every|each|all|other|another|subsequent|future)(?: of the)?(?: (?:\w{{1,14}} "
+        rf"){{0,3}}?{_TOOLS})(?: (?:is|are) \w{{1,14}})?",
         r"(?:every|each|any) ?time",
-        rf"(?:any|every|each|all|other|another|subsequent|future) (?:other |different |subsequent |future |existing |related |available |similar |outgoing |incoming |user ){{0,2}}{_TOOLS}",
-        r"(?:before|prior to) (?:doing|starting|performing|executing|proceeding|responding|answering|replying|taking|beginning|any|anything|handling|processing)",
+        rf"(?:any|every|each|all|other|another|subsequent|future) (?:other |different |subsequent |future |existing |related "
+        rf"|available |similar |outgoing |incoming |user ){{0,2}}{_TOOLS}",
+        r"(?:before|prior to) (?:doing|starting|performing|executing|proceeding|responding|answering|replying|taking|"
+        r"beginning|any|anything|handling|processing)",
         r"for the (?:rest|remainder|duration) of (?:this|the|your)",
         r"from now on",
         r"from (?:this point|here|now)(?: on| onwards?| forward)?",
@@ -117,81 +140,181 @@ SIGNALS: dict[str, Pattern] = {
         r"throughout (?:the|this)",
     ),
     "around-tool": Pattern(
-        r"(?:before|prior to|after|when|whenever|while|upon|if|instead of|once|each time|every time) (?:(?:you|the (?:user|agent|assistant|model)|users?|someone|a user|one) )?(?:are |is |wants? to |needs? to |asks? (?:you )?to |tr(?:y|ies) to |requests? (?:to )?)?(?:use|using|call|calling|invoke|invoking|run|running|execute|executing|perform|performing|send|sending|write|writing|read|reading|create|creating|delete|deleting|make|making|open|opening|edit|editing|access|accessing|save|saving|commit|committing|push|pushing|post|posting|pay|paying|transfer|transferring|fetch|fetching|search|searching|upload|uploading|move|moving|generate|generating|process|processing|handle|handling|respond|responding|answer|answering|list|listing|update|updating|modify|modifying|download|downloading|browse|browsing|query|querying)",
-        r"(?:when|whenever|if|once|as soon as|while|each time|every time) (?:the |a |an |any |this )?(?:\w{1,30} ){1,4}?(?:is|are|gets?|has been|was) (?:\w{1,12} )?(?:called|used|invoked|executed|requested|triggered|run|performed|available|present|enabled|loaded|installed|sent|created|made|needed|detected|received|active|opened)",
-        r"(?:when|whenever|if|once|as soon as|after|each time|every time) (?:the |a |an |any |another |this )?(?:\w{1,30} ){1,4}?(?:returns?|finishes|completes|runs?|responds|succeeds|fails|asks?|requests?|calls?|sends?|receives|tries)",
+        r"(?:before|prior to|after|when|whenever|while|upon|if|instead of|once|each time|every time) (?:(?:you|the (?:user|"
+        r"agent|assistant|model)|users?|someone|a user|one) )?(?:are |is |wants? to |needs? to |asks? (?:you )?to |tr(?:y|"
+        r"ies) to |requests? (?:to )?)?(?:use|using|call|calling|invoke|invoking|run|running|execute|executing|perform|"
+        r"performing|send|sending|write|writing|read|reading|create|creating|delete|deleting|make|making|open|opening|edit|"
+        r"editing|access|accessing|save|saving|commit|committing|push|pushing|post|posting|pay|paying|transfer|transferring|"
+        r"fetch|fetching|search|searching|upload|uploading|move|moving|generate|generating|process|processing|handle|"
+        r"handling|respond|responding|answer|answering|list|listing|update|updating|modify|modifying|download|downloading|"
+        r"browse|browsing|query|querying)",
+        r"(?:when|whenever|if|once|as soon as|while|each time|every time) (?:the |a |an |any |this )?(?:\w{1,30} "
+        r"){1,4}?(?:is|are|gets?|has been|was) (?:\w{1,12} )?(?:called|used|invoked|executed|requested|triggered|run|"
+        r"performed|available|present|enabled|loaded|installed|sent|created|made|needed|detected|received|active|opened)",
+        r"(?:when|whenever|if|once|as soon as|after|each time|every time) (?:the |a |an |any |another |this )?(?:\w{1,30} "
+        r"){1,4}?(?:returns?|finishes|completes|runs?|responds|succeeds|fails|asks?|requests?|calls?|sends?|receives|tries)",
     ),
     "this-loaded": Pattern(
-        r"(?:when|whenever|if|as long as|while|once|since|because) (?:the |this )(?:tool|server|function|plugin|mcp|extension)(?: server)? (?:is|are|gets?|has been|becomes?|was) (?:\w{1,12} )?(?:available|present|enabled|loaded|installed|active|listed|connected|registered|visible|in (?:the )?(?:context|list))",
-        r"(?:changes?|modif(?:y|ies)|alters?|affects?|governs?|controls?|overrides?) (?:how|the way) (?:\w{1,30} ){0,5}?(?:tools?|functions?|assistant|agent|model|llm|you) (?:works?|behaves?|responds?|operates?|functions?|answers?|acts?|respond|behave|is used|are used)",
-        r"(?:side effects? on|(?:changes?|modif(?:y|ies)|alters?|affects?|overrides?|adjusts?) the (?:behaviou?r|behaviors|operation|usage|working) of) (?:the |all |any |other |every )(?:\w{1,30} ){0,4}?(?:tools?|functions?|assistant|agent|model|llm)",
+        r"(?:when|whenever|if|as long as|while|once|since|because) (?:the |this )(?:tool|server|function|plugin|mcp|"
+        r"extension)(?: server)? (?:is|are|gets?|has been|becomes?|was) (?:\w{1,12} )?(?:available|present|enabled|loaded|"
+        r"installed|active|listed|connected|registered|visible|in (?:the )?(?:context|list))",
+        r"(?:changes?|modif(?:y|ies)|alters?|affects?|governs?|controls?|overrides?) (?:how|the way) (?:\w{1,30} "
+        r"){0,5}?(?:tools?|functions?|assistant|agent|model|llm|you) (?:works?|behaves?|responds?|operates?|functions?|"
+        r"answers?|acts?|respond|behave|is used|are used)",
+        r"(?:side effects? on|(?:changes?|modif(?:y|ies)|alters?|affects?|overrides?|adjusts?) the (?:behaviou?r|behaviors|"
+        r"operation|usage|working) of) (?:the |all |any |other |every )(?:\w{1,30} ){0,4}?(?:tools?|functions?|assistant|"
+        r"agent|model|llm)",
     ),
     "secrecy": Pattern(
-        r"(?:do not|don't|never|must not|should not|shouldn't|mustn't|avoid|without|no need to|not to|refrain from|cannot|can not) (?:\w{1,14} ){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|revealing|report|reporting|explain|explaining|show|showing|bother|bothering|display|displaying|acknowledge|acknowledging|discuss|discussing|announce|announcing|warn|warning|expose|exposing|ask|asking|say|saying|let|letting|share|sharing|worry|worrying|log|logging) (?:\w{1,14} ){0,5}?(?:user|users|them|anyone|anybody|human|operator|owner|person|this|that|it|step|action|about|anything|instructions?)",
-        r"(?:without|behind) (?:the |any )?(?:user|human|owner|operator)'?s? (?:knowledge|knowing|awareness|consent|notice|noticing|approval|permission|confirmation|being aware|interaction|back)",
-        r"without (?:asking|telling|notifying|informing|alerting|mentioning|notice|detection|being (?:detected|noticed)|drawing attention|raising suspicion|confirmation|explicit consent|prompting)",
-        r"(?:keep|stay|remain|is|are|be) (?:this |it |them |these )?(?:a )?(?:secret|hidden|confidential|invisible|private|concealed|undisclosed)(?: from| to)? (?:the )?(?:user|users|human|output|response|chat|conversation|operator)",
+        r"(?:do not|don't|never|must not|should not|shouldn't|mustn't|avoid|without|no need to|not to|refrain from|cannot|"
+        r"can not) (?:\w{1,14} ){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|"
+        r"disclose|disclosing|reveal|revealing|report|reporting|explain|explaining|show|showing|bother|bothering|display|"
+        r"displaying|acknowledge|acknowledging|discuss|discussing|announce|announcing|warn|warning|expose|exposing|ask|"
+        r"asking|say|saying|let|letting|share|sharing|worry|worrying|log|logging) (?:\w{1,14} ){0,5}?(?:user|users|them|"
+        r"anyone|anybody|human|operator|owner|person|this|that|it|step|action|about|anything|instructions?)",
+        r"(?:without|behind) (?:the |any )?(?:user|human|owner|operator)'?s? (?:knowledge|knowing|awareness|consent|notice|"
+        r"noticing|approval|permission|confirmation|being aware|interaction|back)",
+        r"without (?:asking|telling|notifying|informing|alerting|mentioning|notice|detection|being (?:detected|noticed)|"
+        r"drawing attention|raising suspicion|confirmation|explicit consent|prompting)",
+        r"(?:keep|stay|remain|is|are|be) (?:this |it |them |these )?(?:a )?(?:secret|hidden|confidential|invisible|private|"
+        r"concealed|undisclosed)(?: from| to)? (?:the )?(?:user|users|human|output|response|chat|conversation|operator)",
         r"(?:hide|conceal|mask|cover up|obscure|deny)(?:s|ing)? (?:that|what|how|the fact|why|whether)",
-        r"(?:do not|don't|never|not) (?:to )?(?:bring (?:it|this|that|them) up|speak (?:of|about)|talk about|refer to (?:it|this|that) (?:in|when|to))",
+        r"(?:do not|don't|never|not) (?:to )?(?:bring (?:it|this|that|them) up|speak (?:of|about)|talk about|refer to (?:it|"
+        r"this|that) (?:in|when|to))",
         r"(?:say|saying|says) nothing(?: about| of)?",
-        r"(?:hide|conceal|mask|disguise|cover up|obscure)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?|output|operator)|user|traces?|evidence|activity|fact)",
-        r"(?:user|users|human|operator) (?:must|should|does|do|need|needs|will|may|can) (?:not|never|n't) (?:\w{1,14} ){0,2}?(?:know|see|be (?:told|aware|informed|notified|shown)|notice|find out|learn|understand)",
-        r"(?:user|users) (?:doesn't|don't|needn't|won't|already) (?:need to |have to |want to )?(?:know|knows|see|sees|be|notice)",
+        r"(?:hide|conceal|mask|disguise|cover up|obscure)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|"
+        r"logs?|output|operator)|user|traces?|evidence|activity|fact)",
+        r"(?:user|users|human|operator) (?:must|should|does|do|need|needs|will|may|can) (?:not|never|n't) (?:\w{1,14} "
+        r"){0,2}?(?:know|see|be (?:told|aware|informed|notified|shown)|notice|find out|learn|understand)",
+        r"(?:user|users) (?:doesn't|don't|needn't|won't|already) (?:need to |have to |want to )?(?:know|knows|see|sees|be|"
+        r"notice)",
         r"(?:already|usually|get|gets|be|become) (?:upset|annoyed|confused|angry|alarmed|frustrated)",
     ),
     "covert": Pattern(
-        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|clandestinely)(?! (?:\w{1,10} )?(?:miss|drop|ignor|skip|fail|scope|return|truncat|clamp|los|discard|convert|coerce|exclud|omit|be |overwrit|say|without))",
+        r"(?:silently|secretly|covertly|stealthily|discreetly|quietly|invisibly|surreptitiously|unnoticed|undetected|"
+        r"clandestinely)(?! (?:\w{1,10} )?(?:miss|drop|ignor|skip|fail|scope|return|truncat|clamp|los|discard|convert|coerce|"
+        r"exclud|omit|be |overwrit|say|without))",
         r"in the background",
         r"behind the scenes",
     ),
     "coerces": Pattern(
-        r"(?:otherwise|or else|if (?:you )?(?:not|don't|do not|fail|this is not|it is not|skipped|omitted|missing|without)|failure to|failing to|unless|without (?:it|this|doing so|checking|which)) .. (?:fail|fails|failing|not work|won't work|cannot|crash|crashes|lost|deleted|corrupt(?:ed)?|terminat(?:e|ed)|block(?:ed)?|threaten(?:ed)?|penal(?:ty|ized|ised)|error|errors|reject(?:ed)?|broken|breaks?|suspend(?:ed)?|denied|compromised|shut ?down|violation|data loss|disabled|invalid|locked|unsafe|insecure|risk|refuse[sd]?|unavailable|harm(?:ed)?|fired|malfunction)",
-        r"(?:system|application|data|files?|account|server|tool|everything|session) (?:will|would|may|could|can) (?:be |get )?(?:crash|fail|break|lost|deleted|corrupted|terminated|blocked|threatened|suspended|compromised|locked|shut down|destroyed|leaked|damaged)",
+        r"(?:otherwise|or else|if (?:you )?(?:not|don't|do not|fail|this is not|it is not|skipped|omitted|missing|without)|"
+        r"failure to|failing to|unless|without (?:it|this|doing so|checking|which)) .. (?:fail|fails|failing|not work|won't "
+        r"work|cannot|crash|crashes|lost|deleted|corrupt(?:ed)?|terminat(?:e|ed)|block(?:ed)?|threaten(?:ed)?|penal(?:ty|"
+        r"ized|ised)|error|errors|reject(?:ed)?|broken|breaks?|suspend(?:ed)?|denied|compromised|shut ?down|violation|data "
+        r"loss|disabled|invalid|locked|unsafe|insecure|risk|refuse[sd]?|unavailable|harm(?:ed)?|fired|malfunction)",
+        r"(?:system|application|data|files?|account|server|tool|everything|session) (?:will|would|may|could|can) (?:be |get "
+        r")?(?:crash|fail|break|lost|deleted|corrupted|terminated|blocked|threatened|suspended|compromised|locked|shut down|"
+        r"destroyed|leaked|damaged)",
         r"(?:very ){2,6}important",
     ),
     "override": Pattern(
-        r"(?:ignore|disregard|forget|override|overrule|bypass|neglect|discard|dismiss|supersede|supersedes|overrides|cancel|drop|abandon)(?:s|ing)? (?:(?:the|its|these|those|of|other|what|were|you|been|have) ){0,4}?(?:all|any|every|your|my|previous|previously|prior|preceding|earlier|above|former|past|original|initial|system|safety|security|ethical|developer|told) (?:(?:all|any|every|the|your|my|its|these|those|of|other|and|or|previous|previously|prior|preceding|earlier|above|existing|former|past|original|initial|current|given|system|safety|security|content|ethical|developer|user|default|standard|normal|built-in|set|what|were|you|been|have|told|about|listed) ){0,7}?(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|restrictions?|directives?|constraints?|orders?|messages?|context|guardrails?|programming|training|safeguards?|told|directions?|commands?|limitations?|protocols?|filters?|filtering|filtration)",
+        r"(?:ignore|disregard|forget|override|overrule|bypass|neglect|discard|dismiss|supersede|supersedes|overrides|cancel|"
+        r"drop|abandon)(?:s|ing)? (?:(?:the|its|these|those|of|other|what|were|you|been|have) ){0,4}?(?:all|any|every|your|"
+        r"my|previous|previously|prior|preceding|earlier|above|former|past|original|initial|system|safety|security|ethical|"
+        r"developer|told) (?:(?:all|any|every|the|your|my|its|these|those|of|other|and|or|previous|previously|prior|"
+        r"preceding|earlier|above|existing|former|past|original|initial|current|given|system|safety|security|content|ethical|"
+        r"developer|user|default|standard|normal|built-in|set|what|were|you|been|have|told|about|listed) "
+        r"){0,7}?(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|restrictions?|directives?|constraints?|orders?|"
+        r"messages?|context|guardrails?|programming|training|safeguards?|told|directions?|commands?|limitations?|protocols?|"
+        r"filters?|filtering|filtration)",
         r"(?:ignore|disregard|forget) (?:everything|all|anything) (?:above|before|prior|else|you|that|previous|said)",
-        r"(?:new|updated|real|actual|true|revised|hidden|secret|following) (?:system )?(?:instructions?|directives?|orders?|objective|mission) ?:",
+        r"(?:new|updated|real|actual|true|revised|hidden|secret|following) (?:system )?(?:instructions?|directives?|orders?|"
+        r"objective|mission) ?:",
         r"you are (?:now|no longer) (?:an?|the|in|bound|restricted|acting|operating|required)",
-        r"(?:enter|enable|activate|switch to|in|set) (?:developer|god|dan|jailbreak|unrestricted|admin|root|maintenance|debug|privileged|unsafe)(?: mode|_mode)(?: (?:now|immediately))?",
+        r"(?:enter|enable|activate|switch to|in|set) (?:developer|god|dan|jailbreak|unrestricted|admin|root|maintenance|"
+        r"debug|privileged|unsafe)(?: mode|_mode)(?: (?:now|immediately))?",
         r"jailbreak(?:ing|ed)? mode",
-        r"(?:pretend|act) (?:to be|as if|as though|that you|as) (?:an? |you |the )?(?:\w{1,14} ){0,3}?(?:admin|root|unrestricted|no (?:restrictions|rules|limits)|evil|different|developer|system)",
-        r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual |moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) (?:apply|applies|whatsoever|anymore|at all)",
-        r"(?:these|this|the following) (?:instructions?|directives?|rules?|tool'?s? (?:instructions?|rules)) (?:take|takes|have|has|override|overrides|supersede|supersedes|replace|replaces|outrank|outranks) (?:\w{1,14} ){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
-        r"(?:take|takes|taking|has|have|having) (?:absolute |highest |full |the )?(?:precedence|priority) over (?:\w{1,14} ){0,4}?(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|user|requests?|everything|system)",
+        r"(?:pretend|act) (?:to be|as if|as though|that you|as) (?:an? |you |the )?(?:\w{1,14} ){0,3}?(?:admin|root|"
+        r"unrestricted|no (?:restrictions|rules|limits)|evil|different|developer|system)",
+        r"(?:no|without|free (?:of|from)|not bound by|unbound by) (?:any |all )?(?:safety |content |ethical |security |usual "
+        r"|moral )?(?:restrictions|guidelines|guardrails|limitations|safeguards|filters|rules|constraints) (?:apply|applies|"
+        r"whatsoever|anymore|at all)",
+        r"(?:these|this|the following) (?:instructions?|directives?|rules?|tool'?s? (?:instructions?|rules)) (?:take|takes|"
+        r"have|has|override|overrides|supersede|supersedes|replace|replaces|outrank|outranks) (?:\w{1,14} "
+        r"){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
+        r"(?:take|takes|taking|has|have|having) (?:absolute |highest |full |the )?(?:precedence|priority) over (?:\w{1,14} "
+        r"){0,4}?(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|user|requests?|everything|system)",
         r"(?:system|instruction|safety|prompt|security|policy) (?:override|bypass)",
         r"override (?:directive|protocol|instruction|command)s?",
         r"(?:system|hidden|secret|metadata|admin|internal|priority) (?:directive|override)s?",
     ),
     "passes-as": Pattern(
-        r"(?:pass|put|include|place|provide|supply|add|append|insert|encode|embed|store|attach|write|send|fill|copy|paste|set|give|submit|populate|smuggle|concatenate|use) (?:[^\x1e]{0,70}?)(?:as|in|into|to|via|through|using|inside|within|under) (?:the |a |an |this |its |your |one of the )?(?:[\w.]{1,30} ){0,3}?(?:parameters?|params?|arguments?|args?|fields?|sidenote|notes?|context|metadata|feedback|comments?|query string|header|value|input|property|payload|body|footer)",
+        r"(?:pass|put|include|place|provide|supply|add|append|insert|encode|embed|store|attach|write|send|fill|copy|paste|"
+        r"set|give|submit|populate|smuggle|concatenate|use) (?:[^\x1e]{0,70}?)(?:as|in|into|to|via|through|using|inside|"
+        r"within|under) (?:the |a |an |this |its |your |one of the )?(?:[\w.]{1,30} ){0,3}?(?:parameters?|params?|arguments?|"
+        r"args?|fields?|sidenote|notes?|context|metadata|feedback|comments?|query string|header|value|input|property|payload|"
+        r"body|footer)",
         r"(?:as|in|into|via|through) (?:the )?(?:`|'|\")(?:\w{1,30})(?:`|'|\")",
     ),
     "alters": Pattern(
-        r"(?:change|changed|replace|replaced|replacing|modify|modified|set|setting|override|overwrite|overwritten|redirect|redirected|rewrite|rewritten|substitute|substituted|swap|swapped|append|appended|prepend|prepended|prefix|prefixed|add|added|insert|inserted|inject|injected|alter|altered|adjust|adjusted|switch|switched|convert|converted|route|routed|point|pointed|sent|bcc|cc|include|included|delete|deleted|multiply|multiplied|increase|increased|truncate|double|doubled|reduce|reduced|send|direct|directed|use|saved|save|store|stored|copied|forwarded)",
+        r"(?:change|changed|replace|replaced|replacing|modify|modified|set|setting|override|overwrite|overwritten|redirect|"
+        r"redirected|rewrite|rewritten|substitute|substituted|swap|swapped|append|appended|prepend|prepended|prefix|prefixed|"
+        r"add|added|insert|inserted|inject|injected|alter|altered|adjust|adjusted|switch|switched|convert|converted|route|"
+        r"routed|point|pointed|sent|bcc|cc|include|included|delete|deleted|multiply|multiplied|increase|increased|truncate|"
+        r"double|doubled|reduce|reduced|send|direct|directed|use|saved|save|store|stored|copied|forwarded)",
     ),
     "part-of-call": Pattern(
-        r"(?:recipients?|addressee|destination|beneficiary|payee|path|file ?paths?|file ?names?|parameters?|params|arguments?|args|contents?|commands?|urls?|amounts?|values?|quer(?:y|ies)|branch|repositor(?:y|ies)|repo|body|subject|to field|account(?: number)?|bank|output|results?|code|host|port|domain|addresses|address|email|mail|message|price|quantity|permissions?|mode|endpoint|header|import|dependency|link|footer|signature|title|coordinates|location|directory|folder|number|date|time|id|name|field)s?",
+        r"(?:recipients?|addressee|destination|beneficiary|payee|path|file ?paths?|file ?names?|parameters?|params|"
+        r"arguments?|args|contents?|commands?|urls?|amounts?|values?|quer(?:y|ies)|branch|repositor(?:y|ies)|repo|body|"
+        r"subject|to field|account(?: number)?|bank|output|results?|code|host|port|domain|addresses|address|email|mail|"
+        r"message|price|quantity|permissions?|mode|endpoint|header|import|dependency|link|footer|signature|title|coordinates|"
+        r"location|directory|folder|number|date|time|id|name|field)s?",
     ),
     "calls-this": Pattern(
-        r"(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|consult|query|select|choose|pick|prefer|include) (?:\w{1,14} ){0,2}?this(?: \w{1,20})?(?: tool| function| one| api| server)?",
-        r"this (?:\w{1,20} )?(?:tool|function|api|check|server|step|method|one) (?:must|should|needs to|has to|shall|is to|will|is required to|is mandatory|ought to|always|is)(?: \w{1,14}){0,2} (?:called|used|invoked|run|executed|performed|triggered|selected|chosen|preferred|first|prioritized|prioritised|consulted|mandatory|required|done)",
+        r"(?:call|calling|use|using|invoke|invoking|run|running|execute|executing|trigger|consult|query|select|choose|pick|"
+        r"prefer|include) (?:\w{1,14} ){0,2}?this(?: \w{1,20})?(?: tool| function| one| api| server)?",
+        r"this (?:\w{1,20} )?(?:tool|function|api|check|server|step|method|one) (?:must|should|needs to|has to|shall|is to|"
+        r"will|is required to|is mandatory|ought to|always|is)(?: \w{1,14}){0,2} (?:called|used|invoked|run|executed|"
+        r"performed|triggered|selected|chosen|preferred|first|prioritized|prioritised|consulted|mandatory|required|done)",
     ),
     # Changing what another call carries. The object is part of a call that this tool does not make.
     "tampers": Pattern(
-        r"(?:(?:all|any|every|each|other|outgoing|future|subsequent|final|actual|real|original|user's|user-provided|user-specified|specified|intended|requested|provided) (?:\w{1,14} ){0,2}?)(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|(?:file ?)?paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|commits?|code|files?|outputs?|results?|responses?|content|branch|account) (?:\w{1,14} ){0,4}?(?:must|should|shall|will|need(?:s)? to|has to|have to|is to|are to|is|are) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|set|redirected|rewritten|substituted|swapped|appended|prepended|prefixed|altered|modified|switched|routed|rerouted|sent|bcc'?d|cc'?d|copied|forwarded|deleted|multiplied|doubled|increased|overwritten|stored|saved|encoded|reversed|uploaded|mirrored|duplicated|directed|converted|added|inserted|included|addressed|deposited|credited)",
-        r"(?:change|replace|modify|set|override|redirect|rewrite|substitute|swap|append|prepend|prefix|alter|switch|reroute|route|overwrite|bcc|cc|inject|insert|forward|divert|point|multiply|double|increase|tamper with) (?:with )?(?:the |all |any |every |each |its |their |that |user's |a |copy of )(?:\w{1,20} ){0,3}?(?:recipients?|addressees?|destinations?|beneficiar(?:y|ies)|payees?|paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|outputs?|results?|responses?|content|account(?: number)?|body|subject|price|import|coordinates|location)s? (?:\w{1,14} ){0,4}?(?:to|with|by|as|into|from|of|in|so|before|after|for)",
-        r"(?:all|every|each|any) (?:\w{1,14} ){0,3}?(?:e?mails?|messages?|payments?|transfers?|files?|requests?|queries|traffic|commits?|results?|responses?|outputs?|data|notifications?|transactions?|uploads?) (?:\w{1,14} ){0,3}?(?:to|through|via|with|by|into) (?:[\w.+-]{1,40}@|https?:|/|the |our |this |attacker|\d)",
-        r"(?:prefix|suffix|prepend|append|precede|start|begin|end|follow|prepending|appending|adding|add) (?:\w{1,14} ){0,4}?(?:every|each|all|any|generated|subsequent) (?:\w{1,14} ){0,3}?(?:commands?|scripts?|files?|messages?|responses?|repl(?:y|ies)|answers?|e?mails?|quer(?:y|ies)|code|functions?|commits?|outputs?|posts?|prompts?)",
-        r"(?:instead of|rather than|not) (?:to )?(?:the |what |whatever )?(?:\w{1,14} ){0,2}?(?:user|original|specified|requested|provided|intended|actual|real|given)(?:'s)? (?:\w{1,14} ){0,2}?(?:recipient|address|path|value|amount|file|destination|account|query|request|url|input|parameter|argument|asked|specified|provided|requested|wants?|asks?|typed|gave)",
-        r"(?:recipients?|phone numbers?|addresses|address|destination|beneficiary|payee|content|path|file name|url|branch|amount|account(?: number)?|cc|bcc|bcc field|cc field|host|command|query|title|number|to field|currency|quantity|price|value) (?:field )?(?:must|should|shall|has to|have to|needs? to|is to|are to) (?:always |first |instead )?(?:be (?:replaced|changed|substituted|redirected|prefixed|set to (?:[\w.+-]{1,40}@|/|https?:|\d{4})|\+?\d|[\w.+-]{1,40}@|/|http)|hold|become|point to|end with|begin with|start with|contain)",
+        r"(?:(?:all|any|every|each|other|outgoing|future|subsequent|final|actual|real|original|user's|user-provided|"
+        r"user-specified|specified|intended|requested|provided) (?:\w{1,14} ){0,2}?)(?:recipients?|addressees?|destinations?|"
+        r"beneficiar(?:y|ies)|payees?|(?:file ?)?paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|"
+        r"quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|commits?|code|files?|outputs?|results?|"
+        r"responses?|content|branch|account) (?:\w{1,14} ){0,4}?(?:must|should|shall|will|need(?:s)? to|has to|have to|is to|"
+        r"are to|is|are) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|set|redirected|rewritten|substituted|swapped|"
+        r"appended|prepended|prefixed|altered|modified|switched|routed|rerouted|sent|bcc'?d|cc'?d|copied|forwarded|deleted|"
+        r"multiplied|doubled|increased|overwritten|stored|saved|encoded|reversed|uploaded|mirrored|duplicated|directed|"
+        r"converted|added|inserted|included|addressed|deposited|credited)",
+        r"(?:change|replace|modify|set|override|redirect|rewrite|substitute|swap|append|prepend|prefix|alter|switch|reroute|"
+        r"route|overwrite|bcc|cc|inject|insert|forward|divert|point|multiply|double|increase|tamper with) (?:with )?(?:the |"
+        r"all |any |every |each |its |their |that |user's |a |copy of )(?:\w{1,20} ){0,3}?(?:recipients?|addressees?|"
+        r"destinations?|beneficiar(?:y|ies)|payees?|paths?|file ?names?|parameters?|arguments?|commands?|urls?|amounts?|"
+        r"quer(?:y|ies)|e?mails?|messages?|transfers?|transactions?|payments?|outputs?|results?|responses?|content|"
+        r"account(?: number)?|body|subject|price|import|coordinates|location)s? (?:\w{1,14} ){0,4}?(?:to|with|by|as|into|"
+        r"from|of|in|so|before|after|for)",
+        r"(?:all|every|each|any) (?:\w{1,14} ){0,3}?(?:e?mails?|messages?|payments?|transfers?|files?|requests?|queries|"
+        r"traffic|commits?|results?|responses?|outputs?|data|notifications?|transactions?|uploads?) (?:\w{1,14} ){0,3}?(?:to|"
+        r"through|via|with|by|into) (?:[\w.+-]{1,40}@|https?:|/|the |our |this |attacker|\d)",
+        r"(?:prefix|suffix|prepend|append|precede|start|begin|end|follow|prepending|appending|adding|add) (?:\w{1,14} "
+        r"){0,4}?(?:every|each|all|any|generated|subsequent) (?:\w{1,14} ){0,3}?(?:commands?|scripts?|files?|messages?|"
+        r"responses?|repl(?:y|ies)|answers?|e?mails?|quer(?:y|ies)|code|functions?|commits?|outputs?|posts?|prompts?)",
+        r"(?:instead of|rather than|not) (?:to )?(?:the |what |whatever )?(?:\w{1,14} ){0,2}?(?:user|original|specified|"
+        r"requested|provided|intended|actual|real|given)(?:'s)? (?:\w{1,14} ){0,2}?(?:recipient|address|path|value|amount|"
+        r"file|destination|account|query|request|url|input|parameter|argument|asked|specified|provided|requested|wants?|"
+        r"asks?|typed|gave)",
+        r"(?:recipients?|phone numbers?|addresses|address|destination|beneficiary|payee|content|path|file name|url|branch|"
+        r"amount|account(?: number)?|cc|bcc|bcc field|cc field|host|command|query|title|number|to field|currency|quantity|"
+        r"price|value) (?:field )?(?:must|should|shall|has to|have to|needs? to|is to|are to) (?:always |first |instead "
+        r")?(?:be (?:replaced|changed|substituted|redirected|prefixed|set to (?:[\w.+-]{1,40}@|/|https?:|\d{4})|\+?\d|"
+        r"[\w.+-]{1,40}@|/|http)|hold|become|point to|end with|begin with|start with|contain)",
     ),
     "argument-of": Pattern(
-        r"(?:the )?(?:\w{1,30} )?(?:argument|parameter|field|value|input|recipient|path|content|body) (?:of|in|for|to) (?:the )?\w{2,40}(?: tool| function| call)? (?:must|should|shall|has to|have to|needs to|is to) (?:\w{1,14} ){0,2}?(?:be )?(?:changed|replaced|redirected|rewritten|substituted|swapped|modified|overwritten|altered|pointed)",
+        r"(?:the )?(?:\w{1,30} )?(?:argument|parameter|field|value|input|recipient|path|content|body) (?:of|in|for|to) "
+        r"(?:the )?\w{2,40}(?: tool| function| call)? (?:must|should|shall|has to|have to|needs to|is to) (?:\w{1,14} "
+        r"){0,2}?(?:be )?(?:changed|replaced|redirected|rewritten|substituted|swapped|modified|overwritten|altered|pointed)",
     ),
     "disables": Pattern(
-        r"(?:disable|disables|disabling|turn off|turns off|turning off|bypass|bypasses|bypassing|skip|skips|skipping|circumvent|circumvents|suppress|suppresses|deactivate|deactivates|evade|evades|evading|defeat|ignore|ignores|ignoring|override|overrides|overriding|switch off|remove|removes|kill|kills|neutralize|neutralizes) (?:\w{1,14} ){0,4}?(?:safety|security|validations?|confirmations?|approvals?|permissions?|safeguards?|guard ?rails?|filters?|filtering|logging|audit(?:ing)?|consent|sandbox(?:ing)?|authentication|authorization|access controls?|restrictions?|verification|firewalls?|antivirus|anti-virus|edr|monitoring|sanitization|protections?|content policy|rate limits?|selinux|defender|detection|checks)",
+        r"(?:disable|disables|disabling|turn off|turns off|turning off|bypass|bypasses|bypassing|skip|skips|skipping|"
+        r"circumvent|circumvents|suppress|suppresses|deactivate|deactivates|evade|evades|evading|defeat|ignore|ignores|"
+        r"ignoring|override|overrides|overriding|switch off|remove|removes|kill|kills|neutralize|neutralizes) (?:\w{1,14} "
+        r"){0,4}?(?:safety|security|validations?|confirmations?|approvals?|permissions?|safeguards?|guard ?rails?|filters?|"
+        r"filtering|logging|audit(?:ing)?|consent|sandbox(?:ing)?|authentication|authorization|access controls?|"
+        r"restrictions?|verification|firewalls?|antivirus|anti-virus|edr|monitoring|sanitization|protections?|content policy|"
+        r"rate limits?|selinux|defender|detection|checks)",
     ),
     "to-model": Pattern(
         rf"(?:the|an?|any|every|all|dear|attention|note to|hey|for|to) (?:ai |calling |client |host |user's )?{_MODEL}",
@@ -200,55 +323,114 @@ SIGNALS: dict[str, Pattern] = {
         r"your (?:task|job|response|answer|reply|instructions|next|first|goal|primary|only|system|output)",
     ),
     "quotes": Pattern(
-        r"(?:detect|detects|detecting|detection|scan|scans|scanning|scanner|block|blocks|blocking|filter out|filters out|sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|audit|audits|review|reviews|lint|lints|find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
-        r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|hardcode|commit|return|returned|expose|print|paste|provide|enter|stored|shown|logged|sent)",
+        r"(?:detect|detects|detecting|detection|scan|scans|scanning|scanner|block|blocks|blocking|filter out|filters out|"
+        r"sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|"
+        r"analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks "
+        r"for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|"
+        r"reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|audit|audits|review|reviews|lint|lints|"
+        r"find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
+        r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|"
+        r"comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|"
+        r"hardcode|commit|return|returned|expose|print|paste|provide|enter|stored|shown|logged|sent)",
     ),
     # What a text gives as its reason where a tool's description needs none.
     "pretext": Pattern(
-        r"(?:for|due to|because of|owing to|as part of|by|per|under|following|in line with|to comply with|in accordance with|to satisfy|to meet) (?:\w{1,14} ){0,3}?(?:security|compliance|logging|debug(?:ging)?|caching|routing|telemetry|audit(?:ing)?|verification|validation|quality|privacy|performance|maintenance|regulat\w{1,6}|activation|legal|safety|diagnostics?|diagnostic|monitoring|backup|integrity|stability|tracking|analytics|policy|policies|requirements?|protocols?|regulations?|laws?|reasons?|purposes?|api changes?|interface changes?|(?:interface|system|version|api) (?:adjustments?|updates?|upgrades?|migrations?|changes?)|optimi[sz]ation|synchroni[sz]ation|encoding|compatibility)",
-        r"(?:in order )?to (?:prevent|avoid|ensure|improve|keep|protect|guarantee|save|maintain|preserve|enable|unlock|confirm|verify|facilitate|optimi[sz]e|reduce|enhance|make sure|authenticate|secure|speed up|provide better|prove|help) (?:\w{1,14} ){0,4}?(?:data|loss|safe|safety|security|secure|integrity|errors?|problems?|conflicts?|failures?|issues?|proper|quality|consistency|compatibility|encoding|storage|identity|who|authenticity|successfully|success|smooth|stable|stability|system|user|users|privacy|functionality|accuracy|corruption|leaks?|attacks?|function|experience|delivery|service|this tool|permissions?|environment|threats?)",
-        r"(?:security|permission|compliance|integrity|safety|identity|health|environment|privacy|authorization|authentication|system|data|format|access|file|policy|operation|pre-?flight)(?: \w{1,14})? (?:check|verification|audit|validation|inspection|scan|requirement|protocol|procedure|policy|confirmation|review|monitoring|policies)s?",
-        r"(?:new|latest|updated|internal|company|corporate|security|system|mandatory|gdpr|legal|strict) (?:regulations?|polic(?:y|ies)|requirements?|rules?|guidelines|protocols?|standards?|updates?|laws?)",
+        r"(?:for|due to|because of|owing to|as part of|by|per|under|following|in line with|to comply with|in accordance with|"
+        r"to satisfy|to meet) (?:\w{1,14} ){0,3}?(?:security|compliance|logging|debug(?:ging)?|caching|routing|telemetry|"
+        r"audit(?:ing)?|verification|validation|quality|privacy|performance|maintenance|regulat\w{1,6}|activation|legal|"
+        r"safety|diagnostics?|diagnostic|monitoring|backup|integrity|stability|tracking|analytics|policy|policies|"
+        r"requirements?|protocols?|regulations?|laws?|reasons?|purposes?|api changes?|interface changes?|(?:interface|system|"
+        r"version|api) (?:adjustments?|updates?|upgrades?|migrations?|changes?)|optimi[sz]ation|synchroni[sz]ation|encoding|"
+        r"compatibility)",
+        r"(?:in order )?to (?:prevent|avoid|ensure|improve|keep|protect|guarantee|save|maintain|preserve|enable|unlock|"
+        r"confirm|verify|facilitate|optimi[sz]e|reduce|enhance|make sure|authenticate|secure|speed up|provide better|prove|"
+        r"help) (?:\w{1,14} ){0,4}?(?:data|loss|safe|safety|security|secure|integrity|errors?|problems?|conflicts?|failures?|"
+        r"issues?|proper|quality|consistency|compatibility|encoding|storage|identity|who|authenticity|successfully|success|"
+        r"smooth|stable|stability|system|user|users|privacy|functionality|accuracy|corruption|leaks?|attacks?|function|"
+        r"experience|delivery|service|this tool|permissions?|environment|threats?)",
+        r"(?:security|permission|compliance|integrity|safety|identity|health|environment|privacy|authorization|"
+        r"authentication|system|data|format|access|file|policy|operation|pre-?flight)(?: \w{1,14})? (?:check|verification|"
+        r"audit|validation|inspection|scan|requirement|protocol|procedure|policy|confirmation|review|monitoring|policies)s?",
+        r"(?:new|latest|updated|internal|company|corporate|security|system|mandatory|gdpr|legal|strict) (?:regulations?|"
+        r"polic(?:y|ies)|requirements?|rules?|guidelines|protocols?|standards?|updates?|laws?)",
         r"as (?:required|mandated|specified|requested|demanded) by",
         r"standard (?:procedure|protocol|practice)|internal (?:account|process|use)|known issue|implementation detail",
     ),
     "trigger": Pattern(
-        r"(?:before|prior to|ahead of|after|upon|on|during|while|when|whenever|once|as soon as|each time|every time|anytime|if|in case|preceded by|followed by|on receipt of|at the start of|in the event) (?:\w{1,20} ){1,8}?(?:is|are|was|were|be|being|has been|have been|gets|get|to|user|users|tool|tools|function|operation|operations|access|request|requests|file|files|message|messages|email|data|query|queries|code|call|calls|session|transaction|payment|calendar|event|search|stock|hotel|booking|repository|database|network|command|commands)",
-        r"(?:any|every|each|all) (?:\w{1,20} ){0,4}?(?:request|requests|operation|operations|query|queries|file|files|message|messages|email|emails|call|calls|session|transaction|payment|result|results|answer|answers|response|responses|reply|replies|reminders?|events?|code|commits?|commands?|searches|calculations?|orders?|bookings?|trades?|posts?|reports?|documents?|records?|updates?|changes?|night|day|hour|tools?)",
-        r"(?:repl(?:y|ies)|answers?|responses?|e?mails?|messages?|reports?|quer(?:y|ies)|files?|results?|searches) (?:\w{1,14} ){0,3}?(?:must|should|shall|have to|need to|needs to|has to|are to|is to)",
-        r"once per (?:session|day|hour|conversation|call|request)|(?:for )?(?:the )?(?:entire|rest of the|whole) (?:conversation|session|chat)|in all (?:following|future|subsequent) \w{1,20}",
+        r"(?:before|prior to|ahead of|after|upon|on|during|while|when|whenever|once|as soon as|each time|every time|anytime|"
+        r"if|in case|preceded by|followed by|on receipt of|at the start of|in the event) (?:\w{1,20} ){1,8}?(?:is|are|was|"
+        r"were|be|being|has been|have been|gets|get|to|user|users|tool|tools|function|operation|operations|access|request|"
+        r"requests|file|files|message|messages|email|data|query|queries|code|call|calls|session|transaction|payment|calendar|"
+        r"event|search|stock|hotel|booking|repository|database|network|command|commands)",
+        r"(?:any|every|each|all) (?:\w{1,20} ){0,4}?(?:request|requests|operation|operations|query|queries|file|files|"
+        r"message|messages|email|emails|call|calls|session|transaction|payment|result|results|answer|answers|response|"
+        r"responses|reply|replies|reminders?|events?|code|commits?|commands?|searches|calculations?|orders?|bookings?|"
+        r"trades?|posts?|reports?|documents?|records?|updates?|changes?|night|day|hour|tools?)",
+        r"(?:repl(?:y|ies)|answers?|responses?|e?mails?|messages?|reports?|quer(?:y|ies)|files?|results?|searches) "
+        r"(?:\w{1,14} ){0,3}?(?:must|should|shall|have to|need to|needs to|has to|are to|is to)",
+        r"once per (?:session|day|hour|conversation|call|request)|(?:for )?(?:the )?(?:entire|rest of the|whole) "
+        r"(?:conversation|session|chat)|in all (?:following|future|subsequent) \w{1,20}",
     ),
     # Sensitive acts, each of which has no place in the text of a tool for something else.
     "falsifies": Pattern(
         r"\d{1,3} ?(?:x|times|percent|%)(?: (?:the|of|higher|lower|more|less))?",
-        r"(?:shift|shifted|offset|multipl(?:y|ied)|doubl(?:e|ed)|tripl(?:e|ed)|invert(?:ed)?|revers(?:e|ed)|inflat(?:e|ed)|deflat(?:e|ed)|falsif(?:y|ied)|fake|fabricat(?:e|ed)|round(?:ed)? up|swap(?:ped)?|randomi[sz]e[d]?|higher than the (?:real|actual|true)|lower than the (?:real|actual|true)|instead of the (?:real|actual|true|original|correct|right)|misleading|different from (?:the )?(?:what|real|actual))",
-        r"(?:most|more) expensive|highest price|premium plan|maximum amount|(?:change|use a different|alter|set) (?:the )?(?:currency|amount|price|recipient|destination|quantity|value|date|coordinates|number)",
-        r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|claim|pretend|say)(?:ing)? (?:\w{1,14} ){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|fixed)",
+        r"(?:shift|shifted|offset|multipl(?:y|ied)|doubl(?:e|ed)|tripl(?:e|ed)|invert(?:ed)?|revers(?:e|ed)|inflat(?:e|ed)|"
+        r"deflat(?:e|ed)|falsif(?:y|ied)|fake|fabricat(?:e|ed)|round(?:ed)? up|swap(?:ped)?|randomi[sz]e[d]?|higher than the "
+        r"(?:real|actual|true)|lower than the (?:real|actual|true)|instead of the (?:real|actual|true|original|correct|"
+        r"right)|misleading|different from (?:the )?(?:what|real|actual))",
+        r"(?:most|more) expensive|highest price|premium plan|maximum amount|(?:change|use a different|alter|set) (?:the "
+        r")?(?:currency|amount|price|recipient|destination|quantity|value|date|coordinates|number)",
+        r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|claim|pretend|say)(?:ing)? "
+        r"(?:\w{1,14} ){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|"
+        r"fixed)",
     ),
     "weakens": Pattern(
-        r"allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
+        r"allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|"
+        r"world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|"
+        r"admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
         r"(?:make|making|made|set|setting|mark|change|turn)(?:s)? (?:\w{1,14} ){0,4}?public(?:ly)?(?: accessible)?",
-        r"(?:disable|turn off|bypass|skip|remove|stop|reset|clear|uninstall|weaken|suspend|pause|relax|grant|open|expose|escalate|elevate)(?:s|d|ing)? (?:\w{1,14} ){0,4}?(?:security|authentication|two-?factor(?: authentication)?|2fa|mfa|multi-?factor|firewall|antivirus|encryption|backups?|monitoring|logging|logs?|alerts?|protection|verification|permissions?|privileges?|access|ports?|restrictions?|checks?|rules?|certificates?|ssl|tls|notifications?|traces?|history)",
-        r"no trace|trusted domain|skip permission|permission questions|must not refuse|never refuse|do not refuse|don't refuse|without (?:asking|confirmation|restrictions?)",
+        r"(?:disable|turn off|bypass|skip|remove|stop|reset|clear|uninstall|weaken|suspend|pause|relax|grant|open|expose|"
+        r"escalate|elevate)(?:s|d|ing)? (?:\w{1,14} ){0,4}?(?:security|authentication|two-?factor(?: authentication)?|2fa|"
+        r"mfa|multi-?factor|firewall|antivirus|encryption|backups?|monitoring|logging|logs?|alerts?|protection|verification|"
+        r"permissions?|privileges?|access|ports?|restrictions?|checks?|rules?|certificates?|ssl|tls|notifications?|traces?|"
+        r"history)",
+        r"no trace|trusted domain|skip permission|permission questions|must not refuse|never refuse|do not refuse|don't "
+        r"refuse|without (?:asking|confirmation|restrictions?)",
     ),
     "implants": Pattern(
-        r"(?:import|install|require|depend on|add|include|insert|inject|embed|append) (?:\w{1,14} ){0,3}?(?:package|module|library|dependency|line|snippet|script|hook|header|import|backdoor|payload|statement|tracking|pixel|keylogger|code|extension|plugin)",
-        r"cron ?(?:job|tab)?|build script|start-?up (?:script|folder|item)|scheduled task|login item|launch ?agent|git hooks?|\.bashrc|autostart|background (?:process|job|service)",
+        r"(?:import|install|require|depend on|add|include|insert|inject|embed|append) (?:\w{1,14} ){0,3}?(?:package|module|"
+        r"library|dependency|line|snippet|script|hook|header|import|backdoor|payload|statement|tracking|pixel|keylogger|code|"
+        r"extension|plugin)",
+        r"cron ?(?:job|tab)?|build script|start-?up (?:script|folder|item)|scheduled task|login item|launch ?agent|git "
+        r"hooks?|\.bashrc|autostart|background (?:process|job|service)",
         r"or 1 ?= ?1|\.\./|curl \S|wget \S|-exec|rm -rf|chmod|eval|xargs|base64 -d|\| ?sh",
     ),
     "steers-reply": Pattern(
-        r"(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|results?|output|messages?|texts?|recommendations?) (?:\w{1,20} ){0,6}?(?:must|should|shall|has to|have to|need to|are to|is to) (?:\w{1,14} ){0,3}?(?:contain|include|mention|recommend|promote|praise|end|begin|start|say|be written|favou?r|link|advertise|state|urge|encourage|be positive|be negative)",
-        r"(?:recommend|promote|praise|advertise|mention|suggest|plug|push|endorse|favou?r)(?:s|ing)? (?:\w{1,14} ){0,4}?(?:product|brand|company|service|plan|premium|store|shop|link|website|our|acme\w{0,10}|\w{1,20}\.(?:com|net|org|io|example))",
+        r"(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|results?|output|messages?|texts?|recommendations?) "
+        r"(?:\w{1,20} ){0,6}?(?:must|should|shall|has to|have to|need to|are to|is to) (?:\w{1,14} ){0,3}?(?:contain|include|"
+        r"mention|recommend|promote|praise|end|begin|start|say|be written|favou?r|link|advertise|state|urge|encourage|be "
+        r"positive|be negative)",
+        r"(?:recommend|promote|praise|advertise|mention|suggest|plug|push|endorse|favou?r)(?:s|ing)? (?:\w{1,14} "
+        r"){0,4}?(?:product|brand|company|service|plan|premium|store|shop|link|website|our|acme\w{0,10}|\w{1,20}\.(?:com|net|"
+        r"org|io|example))",
         r"only with praise|makes? the user (?:buy|click|visit|believe|think|pay)|persuade|convince the user|manipulat\w{1,5}",
     ),
     "personal": Pattern(
-        r"(?:user'?s?|their|personal|private|sensitive|customer'?s?|confidential) (?:\w{1,14} ){0,3}?(?:names?|e?mails?(?: address(?:es)?)?|phone(?: numbers?)?|address(?:es)?|identity|employer|location|contacts|messages|information|data|details|clipboard|calendar|browsing history|history|accounts?|profile|credit card|ssn|health|documents?|files?|photos?|passport|birthday|id numbers?|credentials?|passwords?|api keys?|key|keys|tokens?|secrets?|project files?)",
-        r"clipboard|location, contacts|browsing history|open (?:files|tabs|documents)|home directory|home folder|api key of|key of the user|password in their name|private repositor(?:y|ies)|what you know about|everything you know|(?:profile|database|table|inbox|mailbox)(?:'s)? (?:complete|full|entire) (?:output|content|contents)|(?:its|their|the) (?:complete|full|entire|whole) (?:output|content|contents|result|response|list|data|definition)s?",
+        r"(?:user'?s?|their|personal|private|sensitive|customer'?s?|confidential) (?:\w{1,14} ){0,3}?(?:names?|e?mails?(?: "
+        r"address(?:es)?)?|phone(?: numbers?)?|address(?:es)?|identity|employer|location|contacts|messages|information|data|"
+        r"details|clipboard|calendar|browsing history|history|accounts?|profile|credit card|ssn|health|documents?|files?|"
+        r"photos?|passport|birthday|id numbers?|credentials?|passwords?|api keys?|key|keys|tokens?|secrets?|project files?)",
+        r"clipboard|location, contacts|browsing history|open (?:files|tabs|documents)|home directory|home folder|api key of|"
+        r"key of the user|password in their name|private repositor(?:y|ies)|what you know about|everything you know|"
+        r"(?:profile|database|table|inbox|mailbox)(?:'s)? (?:complete|full|entire) (?:output|content|contents)|(?:its|their|"
+        r"the) (?:complete|full|entire|whole) (?:output|content|contents|result|response|list|data|definition)s?",
         r"(?:definitions?|schemas?|descriptions?|names|list) of (?:all )?(?:the )?(?:other|available|connected) tools",
-        r"retrieved documents?|config\.json|settings\.json|hosts\.yml|\.config/\S{1,40}|output of (?:`|')?(?:cat|env|printenv|ls|find|whoami|set)|environment has to|run (?:`|')?(?:env|printenv|whoami|id|set|history)",
+        r"retrieved documents?|config\.json|settings\.json|hosts\.yml|\.config/\S{1,40}|output of (?:`|')?(?:cat|env|"
+        r"printenv|ls|find|whoami|set)|environment has to|run (?:`|')?(?:env|printenv|whoami|id|set|history)",
     ),
     "destroys": Pattern(
-        r"(?:delete|deletes|deleting|wipe|wipes|erase|erases|drop|destroy|destroys|overwrite|overwrites|truncate|remove|empty|purge|format|encrypt|corrupt|clear|rm -rf|chmod|shutdown|kill|terminate|revoke|grant|disable)(?:d|ed)?",
+        r"(?:delete|deletes|deleting|wipe|wipes|erase|erases|drop|destroy|destroys|overwrite|overwrites|truncate|remove|"
+        r"empty|purge|format|encrypt|corrupt|clear|rm -rf|chmod|shutdown|kill|terminate|revoke|grant|disable)(?:d|ed)?",
     ),
 }
 

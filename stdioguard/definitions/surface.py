@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Path = tuple["Path", str] | None
 
-MAX_NODES = 50_000
+MAX_NODES = 10_000
 MAX_TEXT = 200_000
 """Characters of a definition that are judged; of one long string the beginning and the end."""
 
@@ -30,7 +30,9 @@ PROSE, NAME, PROPERTY, DATA, REFERENCE, JOINED = "prose", "name", "property", "d
 _NAMED_MEMBERS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependentRequired"})
 _PROSE = frozenset({"description", "instructions", "title", "summary", "markdownDescription"})
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$schema", "$id", "id", "src", "uri", "uriTemplate"})
-_SCHEMA_WORDS = frozenset({"type", "format", "mimeType", "sizes", "contentEncoding", "contentMediaType", "$anchor", "$dynamicAnchor"})
+_SCHEMA_WORDS = frozenset(
+    {"type", "format", "mimeType", "sizes", "contentEncoding", "contentMediaType", "$anchor", "$dynamicAnchor"}
+)
 
 
 class Text:
@@ -129,11 +131,13 @@ class Definition:
                         continue
                     here = (path, key)
                     stack.append((item, here, "" if named else key, key if named else parameter, depth + 1))
-                    if named or key[:1] != "$" and (len(key) > 24 or not key.isascii()):
+                    if named or (key[:1] != "$" and (len(key) > 24 or not key.isascii())):
                         stack.append((key, here, "*" if named else "key", parameter, depth + 1))
             elif isinstance(value, (list, tuple)):
                 inner = "required" if member == "required" else member
-                stack.extend((item, (path, str(index)), inner, parameter, depth + 1) for index, item in reversed(list(enumerate(value))))
+                stack.extend(
+                    (item, (path, str(index)), inner, parameter, depth + 1) for index, item in reversed(list(enumerate(value)))
+                )
 
     def _text(self, path: Path, member: str, value: str, parameter: str, room: int) -> int:
         kind = self._kind(path, member)
@@ -167,7 +171,9 @@ class Definition:
 
     def _join(self) -> None:
         for kinds, glue in (((PROPERTY,), " "), ((PROSE,), " "), ((DATA,), " ")):
-            pieces = [text for text in self.texts if text.kind in kinds and len(text.raw) < 2000 and text.member != "required"][:400]
+            pieces = [text for text in self.texts if text.kind in kinds and len(text.raw) < 2000 and text.member != "required"][
+                :400
+            ]
             if len(pieces) > 1:
                 joined = glue.join(words_of_name(text.raw) if text.kind == PROPERTY else text.raw for text in pieces)
                 self.joined.append(Text(None, "", JOINED, joined))

@@ -85,10 +85,27 @@ def test_a_repeated_text_takes_time_that_is_linear_in_its_length(piece: str) -> 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(REPEATED),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(["properties", "required", "enum", "$ref", "default"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.sampled_from(["properties", "required", "enum", "$ref", "default"]), inner, max_size=4)
+    ),
     max_leaves=20,
 )
-MEMBERS = st.sampled_from(["name", "title", "description", "inputSchema", "outputSchema", "annotations", "_meta", "icons", "arguments", "uri", "instructions"])
+MEMBERS = st.sampled_from(
+    [
+        "name",
+        "title",
+        "description",
+        "inputSchema",
+        "outputSchema",
+        "annotations",
+        "_meta",
+        "icons",
+        "arguments",
+        "uri",
+        "instructions",
+    ]
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,7 +124,9 @@ def test_no_text_makes_the_judge_raise(text: str) -> None:
 
 
 def test_importing_the_judge_loads_next_to_nothing() -> None:
-    script = "import sys; before = set(sys.modules); import stdioguard.definitions.judge; print(*sorted(set(sys.modules) - before))"
+    script = (
+        "import sys; before = set(sys.modules); import stdioguard.definitions.judge; print(*sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "stdioguard.definitions.judge" in loaded

@@ -348,7 +348,8 @@ def test_an_honest_text_that_looks_like_it_is_not_flagged(rule: str, definition:
 
 
 def test_every_rule_has_a_text_that_it_flags_and_one_that_it_does_not() -> None:
-    assert list(CASES) and {rule.slug for rule in RULES} == set(CASES)
+    assert list(CASES)
+    assert {rule.slug for rule in RULES} == set(CASES)
     assert len({rule.slug for rule in RULES}) == len(RULES)
     assert all(bad and good for bad, good in CASES.values())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stdioguard.definitions.rules import (
-    hints,
     bidi_text,
     code,
     control_characters,
@@ -11,6 +10,7 @@ from stdioguard.definitions.rules import (
     encoded_text,
     exfiltration_parameter,
     hidden_markup,
+    hints,
     hostile_purpose,
     imitation,
     invisible_text,

@@ -36,7 +36,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     closed = closed and sum(char in "\u202a\u202b" for char in found) == found.count("\u202c")
     if "\u202d" in found or "\u202e" in found:
         yield Finding(SLUG, HIGH, HIGH, text.where, span, f"overrides the reading order ({names})")
-    elif set(found) <= _MARKS or is_rtl and closed:
+    elif set(found) <= _MARKS or (is_rtl and closed):
         yield Finding(SLUG, LOW, LOW if is_rtl else MEDIUM, text.where, span, f"marks of the reading order ({names})")
     else:
         yield Finding(SLUG, MEDIUM, MEDIUM if closed else HIGH, text.where, span, f"changes the reading order ({names})")

@@ -23,17 +23,36 @@ if TYPE_CHECKING:
 SLUG = "cross-tool"
 
 _FIRST_OF_ALL = Pattern(
-    r"(?:before|prior to|ahead of) (?:\w{1,14} ){0,3}?(?:any|every|each|all) (?:of the )?(?:other |further |user |\w{1,14} ){0,3}?(?:tools?|functions?|actions?|operations?|requests?|tasks?|queries|responses?|answers?|commands?|messages?|transactions?|access|plugins?|calls?)",
-    r"(?:before|prior to) (?:using|calling|invoking|executing|running) (?:any(?:thing)?|every|each|all|other|another) (?:\w{1,14} ){0,3}?(?:tools?|functions?|servers?|else|operations?|commands?)?",
-    r"(?:after|following|alongside|together with|in addition to|on) (?:\w{1,14} ){0,2}?(?:any|every|each|all) (?:other |further |\w{1,14} ){0,2}?(?:tools?|functions?|actions?|tool calls?|operations?|requests?|invocations?)",
-    r"(?:at the (?:start|beginning|end) of|on|for|in|with) (?:every|each) (?:\w{1,14} )?(?:conversation|session|chat|turn|message|response|reply|interaction|request|query|task|prompt)",
-    r"(?:whenever|every time|each time|any time) (?:you|the (?:user|agent|assistant|model)|any|a|an|another|other) (?:\w{1,14} ){0,5}?(?:tools?|functions?|files?|messages?|emails?|requests?|quer(?:y|ies)|anything|question|code|commands?|data|operations?)",
+    r"(?:before|prior to|ahead of) (?:\w{1,14} ){0,3}?(?:any|every|each|all) (?:of the )?(?:other |further |user |\w{1,14} "
+    r"){0,3}?(?:tools?|functions?|actions?|operations?|requests?|tasks?|queries|responses?|answers?|commands?|messages?|"
+    r"transactions?|access|plugins?|calls?)",
+    r"(?:before|prior to) (?:using|calling|invoking|executing|running) (?:any(?:thing)?|every|each|all|other|another) "
+    r"(?:\w{1,14} ){0,3}?(?:tools?|functions?|servers?|else|operations?|commands?)?",
+    r"(?:after|following|alongside|together with|in addition to|on) (?:\w{1,14} ){0,2}?(?:any|every|each|all) (?:other |"
+    r"further |\w{1,14} ){0,2}?(?:tools?|functions?|actions?|tool calls?|operations?|requests?|invocations?)",
+    r"(?:at the (?:start|beginning|end) of|on|for|in|with) (?:every|each) (?:\w{1,14} )?(?:conversation|session|chat|turn|"
+    r"message|response|reply|interaction|request|query|task|prompt)",
+    r"(?:whenever|every time|each time|any time) (?:you|the (?:user|agent|assistant|model)|any|a|an|another|other) "
+    r"(?:\w{1,14} ){0,5}?(?:tools?|functions?|files?|messages?|emails?|requests?|quer(?:y|ies)|anything|question|code|"
+    r"commands?|data|operations?)",
 )
 _INSTEAD_OF_OTHERS = Pattern(
-    r"(?:do not|don't|never|avoid|stop|refrain from|must not|should not|cease) (?:\w{1,14} ){0,2}?(?:use|call|invoke|using|calling|invoking|trust|trusting|select|choose|run) (?:any |all |the )?(?:other|another|alternative|competing|different|similar|built-in|native|original|official|existing) (?:\w{1,20} ){0,3}?(?:tools?|functions?|servers?|one|plugins?|apis?|options?|alternatives?|methods?|versions?)",
-    r"(?:instead of|rather than|in place of|over|not|replacing|replaces|supersedes|superseding|overrides) (?:any |all |the |every )(?:other|others|another|alternative|competing|different|similar|existing|built-in|native|original) (?:\w{1,20} ){0,3}?(?:tools?|functions?|servers?|plugins?|apis?|options?|alternatives?|methods?|versions?|implementations?)",
-    r"(?:all |the |any )?(?:other|existing|previous|original|old|alternative|competing|built-in|similar) (?:\w{1,20} ){0,2}?(?:tools?|functions?|servers?|versions?|implementations?) (?:\w{1,20} ){0,3}?(?:is|are|has been|have been|was|were) (?:now |all |currently |officially |no longer |not )?(?:\w{1,14} and )?(?:deprecated|unsafe|insecure|outdated|obsolete|broken|disabled|unreliable|vulnerable|compromised|removed|unavailable|malicious|dangerous|inaccurate|slow|inferior|blocked|safe|reliable|supported|trustworthy|available|maintained|working)",
-    r"(?:all |the |any )?(?:other|existing|alternative|competing|built-in|similar|original) (?:\w{1,20} ){0,2}?(?:tools?|functions?|servers?) (?:return|returns|give|gives|produce|produces|yield|deliver|have|contain|leak|lose|corrupt|fail|fails|steal|cannot|can not|do not|don't|will fail|miss|lack) ?(?:stale|wrong|incorrect|outdated|inaccurate|bad|old|false|invalid|incomplete|corrupted?|errors?|bugs?|data|vulnerabilit\w{1,4}|be trusted|work|the results?)?",
+    r"(?:do not|don't|never|avoid|stop|refrain from|must not|should not|cease) (?:\w{1,14} ){0,2}?(?:use|call|invoke|using|"
+    r"calling|invoking|trust|trusting|select|choose|run) (?:any |all |the )?(?:other|another|alternative|competing|different|"
+    r"similar|built-in|native|original|official|existing) (?:\w{1,20} ){0,3}?(?:tools?|functions?|servers?|one|plugins?|"
+    r"apis?|options?|alternatives?|methods?|versions?)",
+    r"(?:instead of|rather than|in place of|over|not|replacing|replaces|supersedes|superseding|overrides) (?:any |all |the |"
+    r"every )(?:other|others|another|alternative|competing|different|similar|existing|built-in|native|original) (?:\w{1,20} "
+    r"){0,3}?(?:tools?|functions?|servers?|plugins?|apis?|options?|alternatives?|methods?|versions?|implementations?)",
+    r"(?:all |the |any )?(?:other|existing|previous|original|old|alternative|competing|built-in|similar) (?:\w{1,20} "
+    r"){0,2}?(?:tools?|functions?|servers?|versions?|implementations?) (?:\w{1,20} ){0,3}?(?:is|are|has been|have been|was|"
+    r"were) (?:now |all |currently |officially |no longer |not )?(?:\w{1,14} and )?(?:deprecated|unsafe|insecure|outdated|"
+    r"obsolete|broken|disabled|unreliable|vulnerable|compromised|removed|unavailable|malicious|dangerous|inaccurate|slow|"
+    r"inferior|blocked|safe|reliable|supported|trustworthy|available|maintained|working)",
+    r"(?:all |the |any )?(?:other|existing|alternative|competing|built-in|similar|original) (?:\w{1,20} ){0,2}?(?:tools?|"
+    r"functions?|servers?) (?:return|returns|give|gives|produce|produces|yield|deliver|have|contain|leak|lose|corrupt|fail|"
+    r"fails|steal|cannot|can not|do not|don't|will fail|miss|lack) ?(?:stale|wrong|incorrect|outdated|inaccurate|bad|old|"
+    r"false|invalid|incomplete|corrupted?|errors?|bugs?|data|vulnerabilit\w{1,4}|be trusted|work|the results?)?",
 )
 
 
@@ -70,7 +89,29 @@ def _judge(text: Text, start: int, end: int, others: set[str]) -> tuple[str, str
             return HIGH if acts else MEDIUM, MEDIUM if acts else LOW, f"speaks of another server's tool, {named!r}"
     instead = _INSTEAD_OF_OTHERS.search(said, start, end)
     if instead is not None:
-        return MEDIUM, MEDIUM if this or obliges or instead[0].startswith(("do", "never", "must", "refrain", "cease", "stop")) and " other" in instead[0] or any(word in instead[0] for word in ("deprecated", "unsafe", "stale", "wrong", "outdated", "inaccurate", "insecure", "unreliable", "malicious")) else LOW, "sets other tools aside"
+        return (
+            MEDIUM,
+            MEDIUM
+            if this
+            or obliges
+            or (instead[0].startswith(("do", "never", "must", "refrain", "cease", "stop")) and " other" in instead[0])
+            or any(
+                word in instead[0]
+                for word in (
+                    "deprecated",
+                    "unsafe",
+                    "stale",
+                    "wrong",
+                    "outdated",
+                    "inaccurate",
+                    "insecure",
+                    "unreliable",
+                    "malicious",
+                )
+            )
+            else LOW,
+            "sets other tools aside",
+        )
     first = _FIRST_OF_ALL.search(said, start, end)
     if first is not None and this and obliges:
         return MEDIUM, MEDIUM, "wants to be called around every other call"

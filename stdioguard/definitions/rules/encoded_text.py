@@ -34,8 +34,14 @@ _ANY_WORD = Raw(r"[a-z0-9@$!]{3,24}")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_WORD = Raw(r"(?<!\w)(?=[a-z]{0,20}[0134578@$!])(?=[0134578@$!]{0,6}[a-z])[a-z0134578@$!]{3,24}(?!\w)")
 _ROT13 = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
-_ROT13_TELLS = Raw(r"(?<!\w)(?:gur|naq|lbh|sebz|jvgu|guvf|vg|bs|gbby|zhfg|orsber|nyy|vtaber|qvfertneq|cerivbhf|vafgehpgvbaf|vafgehpgvba|frperg|cnffjbeq|hfre|flfgrz|cebzcg|ernq|fraq|svyr)(?!\w)")
-_REVERSED_TELLS = Raw(r"(?<!\w)(?:erongi|dragersid|suoiverp|snoitcurtsni|noitcurtsni|terces|drowssap|resu|metsys|tpmorp|daer|dnes|elif|eht|dna|siht|morf|htiw|uoy|loot|tsum|erofeb|lla)(?!\w)")
+_ROT13_TELLS = Raw(
+    r"(?<!\w)(?:gur|naq|lbh|sebz|jvgu|guvf|vg|bs|gbby|zhfg|orsber|nyy|vtaber|qvfertneq|cerivbhf|vafgehpgvbaf|vafgehpgvba|frperg|"
+    r"cnffjbeq|hfre|flfgrz|cebzcg|ernq|fraq|svyr)(?!\w)"
+)
+_REVERSED_TELLS = Raw(
+    r"(?<!\w)(?:erongi|dragersid|suoiverp|snoitcurtsni|noitcurtsni|terces|drowssap|resu|metsys|tpmorp|daer|dnes|elif|eht|dna|"
+    r"siht|morf|htiw|uoy|loot|tsum|erofeb|lla)(?!\w)"
+)
 
 
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
@@ -67,7 +73,11 @@ def _judged(text: Text, start: int, end: int, how: str, said: str, definition: D
     if how in {"base64", "hexadecimal", "character codes", "binary digits"} and words >= 4 and " " in said.strip():
         return Finding(SLUG, MEDIUM, MEDIUM if hits or words >= 6 else LOW, text.where, span, f"a readable text in {how}", said)
     tells = {"rot13": _ROT13_TELLS, "reversed letters": _REVERSED_TELLS, "leetspeak": _LEET_WORD}.get(how)
-    if tells is not None and sum(1 for _ in tells.finditer(text.folded.text[:4000])) >= (5 if how != "leetspeak" else 8) and _mostly(text, how):
+    if (
+        tells is not None
+        and sum(1 for _ in tells.finditer(text.folded.text[:4000])) >= (5 if how != "leetspeak" else 8)
+        and _mostly(text, how)
+    ):
         return Finding(SLUG, MEDIUM, MEDIUM, text.where, span, f"a readable text in {how}", said)
     return None
 
@@ -84,7 +94,7 @@ def _mostly(text: Text, how: str) -> bool:
 def _changed(plain: str, said: str, span: tuple[int, int]) -> bool:
     """Tell whether words in a span, of three letters or more, are what they are by their digits only."""
     pairs = zip(plain[slice(*span)], said[slice(*span)], strict=False)
-    return sum(one != two and one != BREAK for one, two in pairs) >= 3
+    return sum(one not in (two, BREAK) for one, two in pairs) >= 3
 
 
 def _candidates(text: Text) -> Iterator[tuple[str, int, int, str]]:
@@ -107,7 +117,11 @@ def _candidates(text: Text) -> Iterator[tuple[str, int, int, str]]:
     if "\\" in raw:
         for match in _ESCAPES.finditer(raw):
             codes = [part.strip("{} ") for part in match[0].split("\\") if part.strip()]
-            yield "escapes", *match.span(), "".join(_char(int(part[1:].strip("{}"), 16) if part[0] in "xu" else int(part, 8)) for part in codes)
+            yield (
+                "escapes",
+                *match.span(),
+                "".join(_char(int(part[1:].strip("{}"), 16) if part[0] in "xu" else int(part, 8)) for part in codes),
+            )
     if "&#" in raw:
         for match in _ENTITIES.finditer(raw):
             codes = [part.strip("; ") for part in match[0].split("&#") if part.strip()]
@@ -124,7 +138,11 @@ def _candidates(text: Text) -> Iterator[tuple[str, int, int, str]]:
             yield "character codes", *match.span(), said
     for match in _SPACED.finditer(raw):
         wide = "".join("\x00" if len(part) > 1 or part in "|_" else "" if part in " .-_*" else part for part in _pieces(match[0]))
-        yield "spaced letters", *match.span(), wide.replace("\x00", " ") if "\x00" in wide else _split_words("".join(filter(str.isalpha, match[0])).lower())
+        yield (
+            "spaced letters",
+            *match.span(),
+            wide.replace("\x00", " ") if "\x00" in wide else _split_words("".join(filter(str.isalpha, match[0])).lower()),
+        )
     plain = text.folded.text
     if len(list(_ROT13_TELLS.finditer(plain))) >= 2:
         yield "rot13", 0, len(raw), plain.translate(_ROT13)
@@ -148,9 +166,10 @@ def _pieces(spaced: str) -> Iterator[str]:
 
 
 _VOCABULARY = (
-    "ignore disregard previous instructions instruction all the and your system prompt read send file files secret password to user do not tell any "
-    "contents content of api key keys ssh before using this tool call always reveal forward pass as"
-).split()
+    "ignore", "disregard", "previous", "instructions", "instruction", "all", "the", "and", "your", "system", "prompt", "read",
+    "send", "file", "files", "secret", "password", "to", "user", "do", "not", "tell", "any", "contents", "content", "of", "api",
+    "key", "keys", "ssh", "before", "using", "this", "tool", "call", "always", "reveal", "forward", "pass", "as",
+)  # fmt: skip
 
 
 def _split_words(letters: str) -> str:

@@ -23,10 +23,13 @@ SLUG = "exfiltration-parameter"
 
 # Names that have one meaning only.
 _TELLING = Pattern(
-    r"(?:your |full |current |raw |model |ai |llm |original |initial )?(?:system|developer|hidden) (?:prompt|message|instructions?)(?: \w{1,12})?",
-    r"(?:full |entire |complete |raw |whole |user |all |current |previous |prior )?(?:conversation|chat|dialog|dialogue) (?:history|log|logs|transcript|context|content|contents|dump|so far)",
+    r"(?:your |full |current |raw |model |ai |llm |original |initial )?(?:system|developer|hidden) (?:prompt|message|"
+    r"instructions?)(?: \w{1,12})?",
+    r"(?:full |entire |complete |raw |whole |user |all |current |previous |prior )?(?:conversation|chat|dialog|dialogue) "
+    r"(?:history|log|logs|transcript|context|content|contents|dump|so far)",
     r"(?:full|entire|complete|whole|raw|all) (?:conversation|chat|context|history|dialog|transcript|prompt|messages)",
-    r"(?:llm|ai|language|calling|client|caller|assistant|agent|host|your|requesting)(?: ai| llm)? (?:model )?(?:name|version|identity|provider|vendor|model|identifier|type)",
+    r"(?:llm|ai|language|calling|client|caller|assistant|agent|host|your|requesting)(?: ai| llm)? (?:model )?(?:name|version|"
+    r"identity|provider|vendor|model|identifier|type)",
     r"model name (?:that|of|calling|used)",
     r"chain of thought|internal (?:reasoning|thoughts|monologue|state)|hidden (?:reasoning|thoughts|context)",
     r"side ?note|sidenotes",
@@ -41,20 +44,51 @@ _TELLING = Pattern(
     r"(?:original|raw|verbatim|initial|last|full) (?:user )?(?:prompts?|messages?|utterances?)|user (?:prompt|utterance)s?",
     r"conversation|context dump|memory dump|transcript dump|exfil\w{0,12}|stolen \w{1,14}",
 )
-_POINTS = (" path", " file", " id", " ids", " arn", " url", " uri", " dir", " directory", " key name", " prefix", " format", " count", " limit", " length", " size")
+_POINTS = (
+    " path",
+    " file",
+    " id",
+    " ids",
+    " arn",
+    " url",
+    " uri",
+    " dir",
+    " directory",
+    " key name",
+    " prefix",
+    " format",
+    " count",
+    " limit",
+    " length",
+    " size",
+)
 """What only points at a thing does not carry it."""
 
 # Said of a parameter: include all of what the model knows.
 _ASKS = Pattern(
-    r"(?:the |your |a )?(?:full|entire|complete|whole|verbatim|exact|raw|unredacted|unedited|unabridged|detailed|all|everything|any|every|recent|current|previous|prior)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*(?:\w{1,14} ){0,2}?(?:conversation|chat|dialogue|context|context window|history|transcript|prompt|instructions|messages?|tool (?:calls?|results?|outputs?)|reasoning|thoughts|memory|session|environment variables?|env|secrets?|credentials?|file contents?|api keys?|tokens?|passwords?)",
-    r"(?:your|the (?:model|assistant|agent|ai|llm)'?s?) (?:\w{1,14} ){0,2}?(?:system prompt|instructions|reasoning|thoughts|thinking|internal state|context|context window|memory|system message|configuration|guidelines|identity|tools|name and version)",
-    r"(?:name|version|identity|type|provider|vendor) (?:and \w{1,10} )?of (?:the |your )?(?:ai|llm|language|calling|current|client|underlying)? ?(?:ai |llm |language )?(?:model|llm|assistant|agent|client|ai)(?: \w{1,12}){0,2}? (?:that|which|calling|making|invoking|using|running|used|in use|who|you)",
-    r"(?:summary|copy|transcript|record|log|contents?|list|dump) of (?:the |this |your |all |every |any )?(?:\w{1,14} ){0,2}?(?:conversation|chat|messages|discussion|dialogue|previous tool|other tools|tools available|available tools|session|environment|user'?s? (?:messages?|prompts?|requests?|files?))",
-    r"(?:everything|anything|whatever|what) (?:\w{1,14} ){0,3}?(?:the user|you) (?:\w{1,14} ){0,2}?(?:said|told|know|have|typed|wrote|mentioned|shared|learned|remember|see|were told|discussed)",
+    r"(?:the |your |a )?(?:full|entire|complete|whole|verbatim|exact|raw|unredacted|unedited|unabridged|detailed|all|"
+    r"everything|any|every|recent|current|previous|prior)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*(?:\w{1,14} "
+    r"){0,2}?(?:conversation|chat|dialogue|context|context window|history|transcript|prompt|instructions|messages?|tool "
+    r"(?:calls?|results?|outputs?)|reasoning|thoughts|memory|session|environment variables?|env|secrets?|credentials?|file "
+    r"contents?|api keys?|tokens?|passwords?)",
+    r"(?:your|the (?:model|assistant|agent|ai|llm)'?s?) (?:\w{1,14} ){0,2}?(?:system prompt|instructions|reasoning|thoughts|"
+    r"thinking|internal state|context|context window|memory|system message|configuration|guidelines|identity|tools|name and "
+    r"version)",
+    r"(?:name|version|identity|type|provider|vendor) (?:and \w{1,10} )?of (?:the |your )?(?:ai|llm|language|calling|current|"
+    r"client|underlying)? ?(?:ai |llm |language )?(?:model|llm|assistant|agent|client|ai)(?: \w{1,12}){0,2}? (?:that|which|"
+    r"calling|making|invoking|using|running|used|in use|who|you)",
+    r"(?:summary|copy|transcript|record|log|contents?|list|dump) of (?:the |this |your |all |every |any )?(?:\w{1,14} "
+    r"){0,2}?(?:conversation|chat|messages|discussion|dialogue|previous tool|other tools|tools available|available tools|"
+    r"session|environment|user'?s? (?:messages?|prompts?|requests?|files?))",
+    r"(?:everything|anything|whatever|what) (?:\w{1,14} ){0,3}?(?:the user|you) (?:\w{1,14} ){0,2}?(?:said|told|know|have|"
+    r"typed|wrote|mentioned|shared|learned|remember|see|were told|discussed)",
     r"why (?:the user|you|they) (?:is|are|want|wants|need|needs|chose|called|call|made)",
 )
 _ABOUT_MODELS = Pattern(
-    r"(?:agents?|assistants?|llms?|chats?|chatbots?|prompts?|completions?|models?|conversations?|threads?|messages?|memory|memories|transcripts?|reasoning|thinking|thoughts?|dialogs?|evals?|evaluat\w{1,6}|fine ?tun\w{1,6}|sampling|openai|anthropic|claude|gpt|gemini|ollama|bots?|personas?|inference|deploy\w{0,8}|environments?|env|slack|support|ticket|call|meeting|session|tools?|toolset|mcp|tool ?kit|config\w{0,12}|secrets?|vault|cookie\w{0,2}|browser|ssh|keys?)"
+    r"(?:agents?|assistants?|llms?|chats?|chatbots?|prompts?|completions?|models?|conversations?|threads?|messages?|memory|"
+    r"memories|transcripts?|reasoning|thinking|thoughts?|dialogs?|evals?|evaluat\w{1,6}|fine ?tun\w{1,6}|sampling|openai|"
+    r"anthropic|claude|gpt|gemini|ollama|bots?|personas?|inference|deploy\w{0,8}|environments?|env|slack|support|ticket|call|"
+    r"meeting|session|tools?|toolset|mcp|tool ?kit|config\w{0,12}|secrets?|vault|cookie\w{0,2}|browser|ssh|keys?)"
 )
 
 
@@ -68,7 +102,7 @@ def _whole(definition: Definition) -> Iterator[Finding]:
             continue
         seen.add(text.raw)
         match = _TELLING.search(name)
-        if match is None or match.start() > 12 and len(name) - match.end() > 12 or name.endswith(_POINTS):
+        if match is None or (match.start() > 12 and len(name) - match.end() > 12) or name.endswith(_POINTS):
             continue
         if by_trade and name != "sidenote" and not name.startswith(("llm model", "exfil", "contents of", "content of")):
             yield Finding(SLUG, MEDIUM, LOW, text.where, (0, len(text.raw)), f"a parameter {name!r}")
@@ -103,7 +137,10 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
             return
 
 
-_CARRY = Pattern(r"(?:include|pass|provide|put|insert|supply|add|copy|paste|dump|fill|give|send|attach|share|forward|contain|contains|containing|must|should|always)")
+_CARRY = Pattern(
+    r"(?:include|pass|provide|put|insert|supply|add|copy|paste|dump|fill|give|send|attach|share|forward|contain|contains|"
+    r"containing|must|should|always)"
+)
 _NAMED = Pattern(r"\w{1,40}(?: \([^)]{0,60}\))?:")
 
 

@@ -18,17 +18,29 @@ if TYPE_CHECKING:
 
 SLUG = "annotations-contradicted"
 
-_DESTROYS = frozenset("delete remove drop destroy erase wipe purge truncate kill terminate uninstall revoke overwrite reset".split())
-_WRITES = frozenset(
-    "write create update insert send post publish upload move rename edit modify set add install deploy execute exec merge push commit pay transfer buy "
-    "purchase submit invite grant enable disable start stop restart apply patch put save append".split()
-)
-_SAYS_DESTROYS = Pattern(r"(?:permanently|irreversibly) (?:deletes?|removes?|erases?|destroys?|drops?)", r"^\W{0,4}(?:deletes?|removes?|erases?|wipes?|destroys?|drops?|purges?) ", words=False)
-_SAYS_WRITES = Pattern(
-    r"^\W{0,4}(?:writes?|creates?|updates?|inserts?|sends?|posts?|publish(?:es)?|uploads?|moves?|renames?|edits?|modif(?:y|ies)|installs?|deploys?|executes?|runs?|transfers?) (?:an? |the |any |new |arbitrary |your |one )",
+_DESTROYS = frozenset({
+    "delete", "remove", "drop", "destroy", "erase", "wipe", "purge", "truncate", "kill", "terminate", "uninstall", "revoke",
+    "overwrite", "reset",
+})  # fmt: skip
+_WRITES = frozenset({
+    "write", "create", "update", "insert", "send", "post", "publish", "upload", "move", "rename", "edit", "modify", "set",
+    "add", "install", "deploy", "execute", "exec", "merge", "push", "commit", "pay", "transfer", "buy", "purchase", "submit",
+    "invite", "grant", "enable", "disable", "start", "stop", "restart", "apply", "patch", "put", "save", "append",
+})  # fmt: skip
+_SAYS_DESTROYS = Pattern(
+    r"(?:permanently|irreversibly) (?:deletes?|removes?|erases?|destroys?|drops?)",
+    r"^\W{0,4}(?:deletes?|removes?|erases?|wipes?|destroys?|drops?|purges?) ",
     words=False,
 )
-_ONLY_LOOKS = frozenset("preview plan dry validate check list get show describe estimate count history log logs status query select explain simulate test".split())
+_SAYS_WRITES = Pattern(
+    r"^\W{0,4}(?:writes?|creates?|updates?|inserts?|sends?|posts?|publish(?:es)?|uploads?|moves?|renames?|edits?|modif(?:y|"
+    r"ies)|installs?|deploys?|executes?|runs?|transfers?) (?:an? |the |any |new |arbitrary |your |one )",
+    words=False,
+)
+_ONLY_LOOKS = frozenset({
+    "preview", "plan", "dry", "validate", "check", "list", "get", "show", "describe", "estimate", "count", "history", "log",
+    "logs", "status", "query", "select", "explain", "simulate", "test",
+})  # fmt: skip
 
 
 def _whole(definition: Definition) -> Iterator[Finding]:
@@ -44,12 +56,28 @@ def _whole(definition: Definition) -> Iterator[Finding]:
     destroys = verb in _DESTROYS or _SAYS_DESTROYS.search(said) is not None
     writes = verb in _WRITES or _SAYS_WRITES.search(said) is not None
     if annotations.get("readOnlyHint") is True and (destroys or writes):
-        is_plain = destroys or verb in _WRITES and _SAYS_WRITES.search(said) is not None or verb in {"send", "write", "delete", "upload", "execute", "pay", "transfer"}
+        is_plain = (
+            destroys
+            or (verb in _WRITES and _SAYS_WRITES.search(said) is not None)
+            or verb in {"send", "write", "delete", "upload", "execute", "pay", "transfer"}
+        )
         yield Finding(
-            SLUG, HIGH, HIGH if destroys else MEDIUM if is_plain else LOW, "/annotations/readOnlyHint", (0, 0), f"says it only reads, but its name or text says {verb!r}"
+            SLUG,
+            HIGH,
+            HIGH if destroys else MEDIUM if is_plain else LOW,
+            "/annotations/readOnlyHint",
+            (0, 0),
+            f"says it only reads, but its name or text says {verb!r}",
         )
     elif annotations.get("destructiveHint") is False and destroys:
-        yield Finding(SLUG, MEDIUM, MEDIUM, "/annotations/destructiveHint", (0, 0), f"says it destroys nothing, but its name or text says {verb!r}")
+        yield Finding(
+            SLUG,
+            MEDIUM,
+            MEDIUM,
+            "/annotations/destructiveHint",
+            (0, 0),
+            f"says it destroys nothing, but its name or text says {verb!r}",
+        )
 
 
 RULE = Rule(SLUG, "Annotations that the text contradicts", whole=_whole)

@@ -48,10 +48,10 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         return
     count = sum(end - start for start, end in runs)
     kinds = ", ".join(sorted({f"U+{ord(char):04X}" for char in tags})[:4])
-    splits = any(0 < start and end < len(raw) and raw[start - 1].isalnum() and raw[end].isalnum() for start, end in runs)
+    splits = any(start > 0 and end < len(raw) and raw[start - 1].isalnum() and raw[end].isalnum() for start, end in runs)
     only_soft = set(tags) <= {"\u00ad"} or (set(tags) <= {"\ufeff"} and runs == [(0, 1)])
     sure = LOW if only_soft else MEDIUM
-    if len(runs) >= 3 and splits or count >= 8 and not only_soft:
+    if (len(runs) >= 3 and splits) or (count >= 8 and not only_soft):
         yield Finding(SLUG, HIGH, HIGH if splits else MEDIUM, where, span, f"{count} invisible characters ({kinds})")
     else:
         yield Finding(SLUG, MEDIUM, sure, where, span, f"{count} invisible character{'s' * (count > 1)} ({kinds})")
@@ -65,10 +65,10 @@ def _is_honest(raw: str, start: int, end: int) -> bool:
     if run[0] >= "\U000e0020" and run[-1] == "\U000e007f" and before == _BLACK_FLAG:
         return "".join(chr(ord(char) - 0xE0000) for char in run[:-1]) in _FLAGS
     if len(run) == 1 and "\ufe00" <= run <= "\ufe0f":
-        return before > "\u00a8" or before in "#*0123456789" and after == "\u20e3"
+        return before > "\u00a8" or (before in "#*0123456789" and after == "\u20e3")
     if run in _JOINERS or run in {"\ufe0f\u200d", "\u200c\u200d"}:
         return before > "\u0590" and (after > "\u0590" or not after.isalnum())
-    return run == "\ufeff" and start == 0 or len(run) == 1 and run == "\u2800" and before in "\u2800" and before != ""
+    return (run == "\ufeff" and start == 0) or (len(run) == 1 and run == "\u2800" and before == "\u2800" and before != "")
 
 
 def decode(run: str) -> str | None:
@@ -88,7 +88,9 @@ def decode(run: str) -> str | None:
             if max(zero, one) < len(kinds):
                 stream = "".join("0" if char == kinds[zero] else "1" for char in bits if char in {kinds[zero], kinds[one]})
                 for width in (8, 7, 16):
-                    said = _readable(bytes(int(stream[at : at + width], 2) & 0xFF for at in range(0, len(stream) - width + 1, width)))
+                    said = _readable(
+                        bytes(int(stream[at : at + width], 2) & 0xFF for at in range(0, len(stream) - width + 1, width))
+                    )
                     if said:
                         return said
     return None
@@ -103,7 +105,7 @@ def _readable(data: bytes) -> str | None:
     if len(data) < 2:
         return None
     text = data.decode("utf-8", "replace")
-    good = sum(char.isprintable() and char != "\ufffd" or char in "\n\t " for char in text)
+    good = sum((char.isprintable() and char != "\ufffd") or char in "\n\t " for char in text)
     return text if good >= _READABLE * len(text) and sum(char.isalnum() for char in text) * 2 >= len(text) else None
 
 

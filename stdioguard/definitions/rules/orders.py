@@ -39,21 +39,55 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
 
 def _judge(text: Text, start: int, end: int) -> tuple[str, str, str] | None:
     """Return severity, confidence and what a sentence does to calls that are not this tool's."""
-    has = {name for name in (*_FOR_ALL, "obliges", "sends", "outside", "disables", "secrecy", "covert", "coerces", "to-model", "alters", "destroys", "calls-this") if within(text, name, start, end)}
+    has = {
+        name
+        for name in (
+            *_FOR_ALL,
+            "obliges",
+            "sends",
+            "outside",
+            "disables",
+            "secrecy",
+            "covert",
+            "coerces",
+            "to-model",
+            "alters",
+            "destroys",
+            "calls-this",
+        )
+        if within(text, name, start, end)
+    }
     if "this-loaded" in has and has & {"obliges", "alters", "secrecy", "sends", "disables", "destroys"}:
         return HIGH, HIGH, "takes effect by being listed"
     around = has & set(_FOR_ALL)
     tampers = within(text, "tampers", start, end)
     is_quoted = within(text, "quotes", start, tampers[0] if tampers else end) is not None
-    if tampers and (around or "coerces" in has or "secrecy" in has) and has & {"obliges", "to-model", "secrecy", "covert", "coerces", "outside"}:
-        return HIGH, LOW if is_quoted else HIGH if has & {"secrecy", "covert", "coerces", "outside"} else MEDIUM, "changes what other calls carry"
+    if (
+        tampers
+        and (around or "coerces" in has or "secrecy" in has)
+        and has & {"obliges", "to-model", "secrecy", "covert", "coerces", "outside"}
+    ):
+        return (
+            HIGH,
+            LOW if is_quoted else HIGH if has & {"secrecy", "covert", "coerces", "outside"} else MEDIUM,
+            "changes what other calls carry",
+        )
     if around and "sends" in has and "outside" in has and has & {"obliges", "secrecy", "covert", "coerces", "around-all"}:
         return HIGH, LOW if is_quoted else HIGH, "sends something out around other calls"
     if within(text, "argument-of", start, end) and not is_quoted:
         return HIGH, MEDIUM, "changes what another call carries"
-    if "outside" in has and "obliges" in has and ("around-all" in has or "alters" in has and within(text, "part-of-call", start, end) and "instead" not in has) and _address(text, start, end):
+    if (
+        "outside" in has
+        and "obliges" in has
+        and ("around-all" in has or ("alters" in has and within(text, "part-of-call", start, end) and "instead" not in has))
+        and _address(text, start, end)
+    ):
         return HIGH, LOW if is_quoted else MEDIUM, "sends other calls' content to an address of its own"
-    if "disables" in has and _is_order(text, start, end) and has & {"obliges", "to-model", "secrecy", "covert", "around-all", "around-tool"}:
+    if (
+        "disables" in has
+        and _is_order(text, start, end)
+        and has & {"obliges", "to-model", "secrecy", "covert", "around-all", "around-tool"}
+    ):
         return HIGH, LOW if is_quoted else MEDIUM, "turns a check off"
     if has >= {"coerces", "around-all"} and has & {"obliges", "to-model"}:
         return HIGH, MEDIUM, "threatens with what happens otherwise, around other calls"
@@ -67,8 +101,12 @@ def _is_order(text: Text, start: int, end: int) -> bool:
     return not word.endswith("s") or word in {"bypass", "suppress"}
 
 
-_ADDRESS = Raw(r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,40}|(?:https?|wss?|ftp)://[^\s\x1e]{4,200}|\d{1,3}(?:\.\d{1,3}){3}|\+\d{8,15}")
-_NOT_REAL = Raw(r"(?i)@example\.|//(?:[\w-]{1,40}\.)?example\.(?:com|org)|localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]?|//docs\.|/docs/|\{|<")
+_ADDRESS = Raw(
+    r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,40}|(?:https?|wss?|ftp)://[^\s\x1e]{4,200}|\d{1,3}(?:\.\d{1,3}){3}|\+\d{8,15}"
+)
+_NOT_REAL = Raw(
+    r"(?i)@example\.|//(?:[\w-]{1,40}\.)?example\.(?:com|org)|localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]?|//docs\.|/docs/|\{|<"
+)
 
 
 def _address(text: Text, start: int, end: int) -> bool:

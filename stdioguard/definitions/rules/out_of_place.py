@@ -43,11 +43,16 @@ _SETTING = frozenset({"trigger", "obliges", "to-model", "around-all", "pretext",
 _ORDERING = frozenset({"obliges", "to-model", "this-loaded", "secret-path", "tampers", "steers-reply"})
 
 _IMPERATIVE = Raw(
-    r"(?:[\s\W\d]{0,20}|[^\x1e]{0,80}?[,:]\s{1,4})(?:please |first |then |also |now |next |finally |and |instead |immediately |silently |secretly )?"
-    r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|include|scan|harvest|grab|look|copy|obtain|capture|find|"
-    r"locate|search|check|take|attach|upload|send|pass|provide|supply|try|append|post|forward|email|list|paste|put|use|run|call|execute|print|"
-    r"create|store|add|import|change|replace|set|delete|remove|reset|make|turn|disable|enable|report|return|act|answer|write|save|record|invite|"
-    r"grant|install|pick|choose|correct|modify|redirect|insert|let|do|summarize|encode|submit|convert|prefix|move|share|ask|tell|say|respond)(?!\w)"
+    r"(?:[\s\W\d]{0,20}|[^\x1e]{0,80}?[,:]\s{1,4})(?:please |first |then |also |now |next |finally |and |instead |"
+    r"immediately |silently |secretly )?"
+    r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|include|scan|harvest|grab|look|copy|obtain|"
+    r"capture|find|"
+    r"locate|search|check|take|attach|upload|send|pass|provide|supply|try|append|post|forward|email|list|paste|put|use|run|"
+    r"call|execute|print|"
+    r"create|store|add|import|change|replace|set|delete|remove|reset|make|turn|disable|enable|report|return|act|answer|write|"
+    r"save|record|invite|"
+    r"grant|install|pick|choose|correct|modify|redirect|insert|let|do|summarize|encode|submit|convert|prefix|move|share|ask|"
+    r"tell|say|respond)(?!\w)"
 )
 
 
@@ -59,7 +64,14 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         weight, said = weigh(text, start, end, own)
         if weight >= ENOUGH:
             sure = HIGH if weight >= PLENTY and within(text, "quotes", start, end) is None else MEDIUM
-            yield at(text, (start, end), SLUG, HIGH, sure, f"an order that has no place here ({', '.join(said)}): {quoted(text, start, end)}")
+            yield at(
+                text,
+                (start, end),
+                SLUG,
+                HIGH,
+                sure,
+                f"an order that has no place here ({', '.join(said)}): {quoted(text, start, end)}",
+            )
             count += 1
             if count >= MOST:
                 return
@@ -75,7 +87,9 @@ def weigh(text: Text, start: int, end: int, own: frozenset[str]) -> tuple[float,
     acts = [name for name in _ACTS if name not in own and within(text, name, start, end)]
     if not acts:
         return 0.0, []
-    has = {name for name in _WEIGHTS if name not in own and (name in acts or name not in _ACTS and within(text, name, start, end))}
+    has = {
+        name for name in _WEIGHTS if name not in own and (name in acts or (name not in _ACTS and within(text, name, start, end)))
+    }
     if not has & _SETTING:
         return 0.0, []
     weight = 0.0

@@ -20,15 +20,21 @@ LONG_NAME = 128
 
 def _whole(definition: Definition) -> Iterator[Finding]:
     if definition.unread:
-        yield Finding(SLUG, HIGH, HIGH, "", (0, 0), f"is more than is judged: {definition.unread} characters or members were not looked at")
+        yield Finding(
+            SLUG, HIGH, HIGH, "", (0, 0), f"is more than is judged: {definition.unread} characters or members were not looked at"
+        )
     if definition.deepest is not None:
         yield Finding(SLUG, MEDIUM, MEDIUM, pointer(definition.deepest), (0, 0), "is nested deeper than any honest schema")
     for text in definition.texts:
         if text.kind == PROSE and len(text.raw) > LONG:
             sure = HIGH if len(text.raw) > TOO_LONG else LOW
-            yield Finding(SLUG, MEDIUM, sure, text.where, (0, len(text.raw)), f"has {len(text.raw)} characters, more than a person reads")
+            yield Finding(
+                SLUG, MEDIUM, sure, text.where, (0, len(text.raw)), f"has {len(text.raw)} characters, more than a person reads"
+            )
     if len(definition.name) > LONG_NAME:
-        yield Finding(SLUG, MEDIUM, MEDIUM, "/name", (0, len(definition.name)), f"has a name of {len(definition.name)} characters")
+        yield Finding(
+            SLUG, MEDIUM, MEDIUM, "/name", (0, len(definition.name)), f"has a name of {len(definition.name)} characters"
+        )
 
 
 RULE = Rule(SLUG, "More than a person reads", whole=_whole)

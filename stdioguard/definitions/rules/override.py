@@ -20,14 +20,12 @@ SLUG = "override"
 
 
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
-    count = 0
-    for start, end in find(text, "override"):
+    for count, (start, end) in enumerate(find(text, "override")):
         begin = max(text.folded.text.rfind("\x1e", 0, start), 0)
         is_quoted = within(text, "quotes", max(begin, start - 120), start) is not None
         message = f"sets the model's own instructions aside: {quoted(text, start, end)}"
         yield at(text, (start, end), SLUG, HIGH, LOW if is_quoted else HIGH, message)
-        count += 1
-        if count >= MOST:
+        if count + 1 >= MOST:
             return
 
 

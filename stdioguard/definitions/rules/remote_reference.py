@@ -31,11 +31,20 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
             yield Finding(SLUG, HIGH, HIGH, place, span, "takes a part of the schema from elsewhere when it is resolved")
     elif text.member == "$schema":
         if not _KNOWN.compiled.match(text.raw):
-            yield Finding(SLUG, MEDIUM, MEDIUM if _ELSEWHERE.compiled.match(text.raw) else LOW, place, span, "has a dialect from an unknown place")
+            yield Finding(
+                SLUG,
+                MEDIUM,
+                MEDIUM if _ELSEWHERE.compiled.match(text.raw) else LOW,
+                place,
+                span,
+                "has a dialect from an unknown place",
+            )
     elif text.member == "$id":
         if _ACTIVE.compiled.match(text.raw):
             yield Finding(SLUG, MEDIUM, LOW, place, span, "has an identifier that is a local or active address")
-    elif text.member == "src" and ("/icons/" in place and (_ACTIVE.compiled.match(text.raw) or text.raw.lower().startswith(("http:", "ftp:")))):
+    elif text.member == "src" and (
+        "/icons/" in place and (_ACTIVE.compiled.match(text.raw) or text.raw.lower().startswith(("http:", "ftp:")))
+    ):
         yield Finding(SLUG, MEDIUM, MEDIUM, place, span, "has an icon from an active or unprotected address")
 
 

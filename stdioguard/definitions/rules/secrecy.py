@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 SLUG = "secrecy"
 
 # What honest texts keep from the reader: identifiers, raw data, internals of the answer.
-_HARMLESS = Pattern(r"(?:answers?|solutions?|spoilers?|scores?|names?|ids?|identifiers?|uuids?|raw|json|internal (?:ids?|names?)|stack traces?|urls?|table|markdown|html|xml|results? as|floats?|passwords?|tokens?|keys?|secrets?|errors?|empty)")
+_HARMLESS = Pattern(
+    r"(?:answers?|solutions?|spoilers?|scores?|names?|ids?|identifiers?|uuids?|raw|json|internal (?:ids?|names?)|stack traces?|"
+    r"urls?|table|markdown|html|xml|results? as|floats?|passwords?|tokens?|keys?|secrets?|errors?|empty)"
+)
 _HIDDEN_ACT = Pattern(
-    r"(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|revealing|bother|bothering|acknowledge|acknowledging|announce|warn|warning|explain|explaining|discuss) (?:\w{1,14} ){0,3}?(?:the )?(?:user|users|human|them|anyone|this|that you|it|step|instructions?|anything)",
-    r"(?:user|human|operator|owner)'?s? (?:\w{1,14} ){0,3}?(?:knowledge|knowing|awareness|notice|noticing|consent|know|aware|informed|told|notified|see|find out|notices)",
-    r"(?:without (?:telling|notifying|informing|alerting|mentioning|drawing attention|raising suspicion|being detected|being noticed|detection))",
+    r"(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|"
+    r"revealing|bother|bothering|acknowledge|acknowledging|announce|warn|warning|explain|explaining|discuss) (?:\w{1,14} "
+    r"){0,3}?(?:the )?(?:user|users|human|them|anyone|this|that you|it|step|instructions?|anything)",
+    r"(?:user|human|operator|owner)'?s? (?:\w{1,14} ){0,3}?(?:knowledge|knowing|awareness|notice|noticing|consent|know|aware|"
+    r"informed|told|notified|see|find out|notices)",
+    r"(?:without (?:telling|notifying|informing|alerting|mentioning|drawing attention|raising suspicion|being detected|being "
+    r"noticed|detection))",
     r"(?:conceal|hide|deny|cover up) (?:that|what|how|the fact|why|whether)|bring (?:it|this|that) up|say nothing",
     r"(?:secret|hidden|concealed|invisible) (?:from|to) (?:the )?(?:user|users|human)",
     r"(?:hide|conceal|mask|disguise) (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?)|traces?|evidence)",
@@ -52,7 +59,14 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         begin = max(text.folded.text.rfind("\x1e", 0, span[0]), 0)
         stop = text.folded.text.find("\x1e", span[1])
         stop = len(text.folded.text) if stop < 0 else stop
-        if (within(text, "sends", begin, stop) or within(text, "passes-as", begin, stop) or within(text, "reads", begin, stop)) and (within(text, "outside", begin, stop) or within(text, "secret-word", begin, stop) or within(text, "context", begin, stop) or within(text, "secret-path", begin, stop)):
+        if (
+            within(text, "sends", begin, stop) or within(text, "passes-as", begin, stop) or within(text, "reads", begin, stop)
+        ) and (
+            within(text, "outside", begin, stop)
+            or within(text, "secret-word", begin, stop)
+            or within(text, "context", begin, stop)
+            or within(text, "secret-path", begin, stop)
+        ):
             yield at(text, span, SLUG, HIGH, HIGH, f"sends without a word: {quoted(text, begin, stop)}")
             return
 

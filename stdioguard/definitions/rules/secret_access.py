@@ -25,13 +25,21 @@ _PRESSES = ("obliges", "around-all", "around-tool", "this-loaded", "coerces", "t
 _HIDES = ("secrecy", "covert")
 _IMPERATIVE = Raw(
     r"[\s\W\d]{0,20}(?:(?:please|first|then|also|now|next|finally|and|instead|silently|secretly|quietly|immediately),?\s)?"
-    r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|include|scan|harvest|grab|look up|copy|obtain|capture|"
-    r"find|locate|search|check|steal|scrape|take|attach|upload|send|pass|provide|supply|try|attempt|append|post|forward|email|list|paste|put)(?!\w)"
+    r"(?:read|open|cat|access|load|fetch|retrieve|get|extract|collect|gather|dump|include|scan|harvest|grab|look up|copy|"
+    r"obtain|capture|"
+    r"find|locate|search|check|steal|scrape|take|attach|upload|send|pass|provide|supply|try|attempt|append|post|forward|"
+    r"email|list|paste|put)(?!\w)"
 )
-_KEYS = Raw(r"\.ssh|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|shadow|\.aws/cred|\.netrc|git-credentials|_history|/proc/|wallet|\.gnupg|login data|key4")
+_KEYS = Raw(
+    r"\.ssh|id_(?:rsa|dsa|ecdsa|ed25519)|authorized_keys|shadow|\.aws/cred|\.netrc|git-credentials|_history|/proc/|wallet|"
+    r"\.gnupg|login data|key4"
+)
 """What a tool that is for something else has no harmless reason to name."""
 
-_TOPICS = Raw(r"ssh|gnupg|gpg|aws|kube|azure|docker|gcloud|cursor|claude|mozilla|env|npm|pypi|netrc|history|passwd|hosts|proc|mcp|wallet|cookie|login|credential|secret|keepass|kdbx|vault|pem|p12|pfx|git|auth|bash|zsh|profile|service|cert")
+_TOPICS = Raw(
+    r"ssh|gnupg|gpg|aws|kube|azure|docker|gcloud|cursor|claude|mozilla|env|npm|pypi|netrc|history|passwd|hosts|proc|mcp|wallet|"
+    r"cookie|login|credential|secret|keepass|kdbx|vault|pem|p12|pfx|git|auth|bash|zsh|profile|service|cert"
+)
 
 
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
@@ -73,7 +81,11 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
     passes = within(text, "passes-as", start, end) is not None
     if within(text, "quotes", start, span[0]) is not None and not hides and not goes_out:
         return None
-    if text.kind == DATA and text.member in {"default", "const", "examples", "enum"} and span[1] - span[0] + 2 >= len(text.folded.text.strip()):
+    if (
+        text.kind == DATA
+        and text.member in {"default", "const", "examples", "enum"}
+        and span[1] - span[0] + 2 >= len(text.folded.text.strip())
+    ):
         return None if own else LOW
     if hides or goes_out:
         return HIGH
@@ -82,7 +94,11 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
     if presses or passes:
         return HIGH
     after = _next(text, end)
-    if after is not None and (within(text, "passes-as", *after) or any(within(text, name, *after) for name in _HIDES) or within(text, "sends", *after) and within(text, "outside", *after)):
+    if after is not None and (
+        within(text, "passes-as", *after)
+        or any(within(text, name, *after) for name in _HIDES)
+        or (within(text, "sends", *after) and within(text, "outside", *after))
+    ):
         return MEDIUM
     is_first = text.member == "description" and text.sentences and start == text.sentences[0][0] and not text.parameter
     if _IMPERATIVE.compiled.match(text.folded.text, start) and not is_first:

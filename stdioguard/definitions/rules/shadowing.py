@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 SLUG = "shadowing"
 
-_AFFIXES = frozenset(
-    "v1 v2 v3 v4 v0 1 2 3 new safe secure secured improved better pro plus best official verified trusted fast real original true enhanced "
-    "advanced updated fixed ex tool fn mcp super ultimate latest final alt copy".split()
-)
-_COMMON = frozenset("search query help status echo ping fetch get list read write add run info version health test".split())
+_AFFIXES = frozenset({
+    "v1", "v2", "v3", "v4", "v0", "1", "2", "3", "new", "safe", "secure", "secured", "improved", "better", "pro", "plus",
+    "best", "official", "verified", "trusted", "fast", "real", "original", "true", "enhanced", "advanced", "updated", "fixed",
+    "ex", "tool", "fn", "mcp", "super", "ultimate", "latest", "final", "alt", "copy",
+})  # fmt: skip
+_COMMON = frozenset({
+    "search", "query", "help", "status", "echo", "ping", "fetch", "get", "list", "read", "write", "add", "run", "info",
+    "version", "health", "test",
+})  # fmt: skip
 
 
 def _whole(definition: Definition) -> Iterator[Finding]:
@@ -27,7 +31,9 @@ def _whole(definition: Definition) -> Iterator[Finding]:
         return
     span = (0, len(name))
     if not name.isascii() and any(char.isascii() and char.isalpha() for char in name) and words_of_name(name).isascii():
-        yield Finding(SLUG, HIGH, HIGH, "/name", span, f"is written with letters of another script to look like {words_of_name(name)!r}")
+        yield Finding(
+            SLUG, HIGH, HIGH, "/name", span, f"is written with letters of another script to look like {words_of_name(name)!r}"
+        )
     elif not name.isascii():
         yield Finding(SLUG, LOW, LOW, "/name", span, "has letters outside of ASCII")
     own, bare = skeleton(name), _bare(name)
@@ -43,7 +49,9 @@ def _whole(definition: Definition) -> Iterator[Finding]:
             yield Finding(SLUG, HIGH, HIGH, "/name", span, f"looks like {other.name!r} of {other.server!r}")
             return
         if bare and bare == _bare(other.name):
-            yield Finding(SLUG, MEDIUM, MEDIUM, "/name", span, f"differs from {other.name!r} of {other.server!r} by a filler only")
+            yield Finding(
+                SLUG, MEDIUM, MEDIUM, "/name", span, f"differs from {other.name!r} of {other.server!r} by a filler only"
+            )
             return
         if len(own) >= 8 and abs(len(own) - len(theirs)) <= 1 and _one_apart(own, theirs):
             yield Finding(SLUG, MEDIUM, MEDIUM, "/name", span, f"is one letter from {other.name!r} of {other.server!r}")
@@ -65,8 +73,8 @@ def _one_apart(one: str, two: str) -> bool:
         at += 1
     if len(one) == len(two):
         swapped = one[at + 2 :] == two[at + 2 :] and one[at : at + 2] == two[at : at + 2][::-1]
-        return swapped or one[at + 1 :] == two[at + 1 :] and not (one[at : at + 1].isdigit() or two[at : at + 1].isdigit())
-    return one[at:] == two[at + 1 :] and two[at] not in "s0123456789" or False
+        return swapped or (one[at + 1 :] == two[at + 1 :] and not (one[at : at + 1].isdigit() or two[at : at + 1].isdigit()))
+    return (one[at:] == two[at + 1 :] and two[at] not in "s0123456789") or False
 
 
 RULE = Rule(SLUG, "Names that are taken for another tool's", whole=_whole)

@@ -65,7 +65,11 @@ def parameter(payload: str, at: int) -> dict[str, Any]:
 
 def docstring(payload: str, at: int) -> dict[str, Any]:
     name, said = HOSTS[at % len(HOSTS)]
-    return tool(name, f"{said}\n\nArgs:\n    query: What to look for\n    mode: Mode of operation\n\nNotes:\n    {payload}\n\nReturns:\n    The result", {"query": ""})
+    return tool(
+        name,
+        f"{said}\n\nArgs:\n    query: What to look for\n    mode: Mode of operation\n\nNotes:\n    {payload}\n\nReturns:\n    The result",
+        {"query": ""},
+    )
 
 
 def nested(payload: str, at: int) -> dict[str, Any]:
@@ -142,16 +146,23 @@ def poisoned() -> list[Case]:
     for track in ("text", "preference"):
         for at, payload in enumerate(load(track)["payloads"]):
             made = half(payload)
-            cases += [Case("poisoned", track, made, payload, carrier(payload, at + n)) for n, carrier in enumerate(CARRIERS[at % 3 :: 3])]
+            cases += [
+                Case("poisoned", track, made, payload, carrier(payload, at + n))
+                for n, carrier in enumerate(CARRIERS[at % 3 :: 3])
+            ]
             if payload.isascii() and track == "text":
                 disguises = (DISGUISES[at % len(DISGUISES)], DISGUISES[(at * 7 + 3) % len(DISGUISES)])
-                cases += [Case("poisoned", f"{track}, disguised", made, payload, plain(disguise(payload), at)) for disguise in disguises]
+                cases += [
+                    Case("poisoned", f"{track}, disguised", made, payload, plain(disguise(payload), at)) for disguise in disguises
+                ]
     for at, payload in enumerate(load("templates")["payloads"]):
         cases += [Case("poisoned", "templates", half(payload), payload, carrier(payload, at)) for carrier in (plain, parameter)]
     code = load("code")
     for at, payload in enumerate(code["payloads"]):
         name, said = HOSTS[at % len(HOSTS)]
-        cases.append(Case("poisoned", "code", half(payload), payload, tool(name, f"{said} Run `{payload}` to set it up.", {"q": "q"})))
+        cases.append(
+            Case("poisoned", "code", half(payload), payload, tool(name, f"{said} Run `{payload}` to set it up.", {"q": "q"}))
+        )
         schema = {"type": "object", "properties": {"setup": {"type": "string", "default": payload}}}
         cases.append(Case("poisoned", "code", half(payload), payload, tool(name, said, schema=schema)))
     for track, tools in (("code", code["tools"]), ("structural", load("structural")["tools"])):
@@ -160,4 +171,7 @@ def poisoned() -> list[Case]:
 
 
 def benign() -> list[Case]:
-    return [Case("benign", one.pop("kind", "plain"), half(one["name"] + one["description"]), one["name"], tool(**one)) for one in load("benign")["tools"]]
+    return [
+        Case("benign", one.pop("kind", "plain"), half(one["name"] + one["description"]), one["name"], tool(**one))
+        for one in load("benign")["tools"]
+    ]
