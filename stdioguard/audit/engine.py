@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stdioguard.audit.interface import ConfigView, EntryView, Finding, Level
 from stdioguard.audit.rules import RULES
-from stdioguard.installs import find
+from stdioguard.installs import find, plaintext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from stdioguard.audit.interface import Rule
     from stdioguard.audit.machine import Machine
     from stdioguard.installs.find import Found, Listing
+
+HIDDEN = "[secret]"
+"""What stands in the place of a secret in any text that is shown."""
+MIN_SECRET = 4
+"""Characters. A shorter one would take pieces out of every other word."""
 
 
 @dataclass
@@ -51,15 +57,44 @@ def audit(
         report.configs.append(config)
         if config.listing.problem:
             report.problems.append(config.listing.problem)
-        for rule in by_subject["config"]:
-            report.findings += _checked(rule, config, config)
+        of_file = [one for rule in by_subject["config"] for one in _checked(rule, config, config)]
+        report.findings += _without_secrets(of_file, config.entries) if of_file else []
         for view in config.entries:
-            for rule in by_subject["entry"]:
-                report.findings += _checked(rule, view, config)
+            of_entry = [one for rule in by_subject["entry"] for one in _checked(rule, view, config)]
+            report.findings += _without_secrets(of_entry, [view]) if of_entry else []
     for rule in by_subject["machine"]:
         report.findings += _checked(rule, report, None)
-    report.findings = sorted(set(report.findings), key=_order)
+    report.findings = sorted({_order(one): one for one in report.findings}.values(), key=_order)
     return report
+
+
+def _without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Finding]:
+    """Return findings whose texts hold no secret of these servers: rules are careful, and a report goes to others."""
+    secrets = {text for view in views for text in secrets_of(view) if len(text) >= MIN_SECRET}
+    if not secrets:
+        return findings
+    pattern = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
+    return [
+        replace(
+            one,
+            message=pattern.sub(HIDDEN, one.message),
+            advice=pattern.sub(HIDDEN, one.advice),
+            related=tuple(pattern.sub(HIDDEN, text) for text in one.related),
+        )
+        for one in findings
+    ]
+
+
+def secrets_of(view: EntryView) -> Iterator[str]:
+    """Yield the secrets that a server's entry holds in plain text."""
+    entry = view.entry
+    for found in plaintext.secrets_in(entry):
+        where = found.path[-1]
+        if found.path[0] == "argv" and isinstance(where, int):
+            text = entry.argv[where]
+        else:
+            text = {"env": entry.env, "headers": entry.headers}.get(str(found.path[0]), {}).get(str(where), entry.url or "")
+        yield text[slice(*found.span)]
 
 
 def _checked(rule: Rule, subject: object, config: ConfigView | None) -> list[Finding]:
@@ -72,4 +107,5 @@ def _checked(rule: Rule, subject: object, config: ConfigView | None) -> list[Fin
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
-    return (finding.file, -finding.severity, finding.entry, finding.rule, tuple(map(str, finding.path)), finding.message)
+    where = (tuple(map(str, finding.path)), finding.span or (), finding.on_key)
+    return (finding.file, -finding.severity, finding.entry, finding.rule, *where, finding.message, finding.client)

@@ -6,10 +6,15 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from stdioguard.guard.display import visible
 from stdioguard.installs import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+MAX_DEPTH = 40
+"""Folders inside each other below one that is given."""
+MAX_FOLDERS = find.MAX_FOLDERS
 
 _ENDINGS = (".json", ".jsonc", ".json5", ".toml", ".yaml", ".yml", ".code-workspace")
 _MARKS = re.compile(
@@ -19,11 +24,15 @@ _READ = 1 << 20
 """Bytes of a file that are looked through for what only configurations of servers have."""
 
 
-def of(paths: Sequence[str]) -> Iterator[find.Found]:
-    """Yield each file once: of every client of this user (for root: of every user), or what `paths` name."""
+def of(paths: Sequence[str], problems: list[str] | None = None) -> Iterator[find.Found]:
+    """Yield each file once: of every client of this user (for root: of every user), or what `paths` name.
+
+    What could not be looked through is added to `problems`, in one line each.
+    """
     seen: set[str] = set()
-    for place in _own() if not paths else (place for path in paths for place in _given(path)):
-        real = os.path.realpath(place.path) + place.key
+    told = problems if problems is not None else []
+    for place in _own() if not paths else (place for path in paths for place in _given(path, told)):
+        real = os.path.realpath(place.path) + "\0" + place.key
         if real not in seen:
             seen.add(real)
             yield place
@@ -37,27 +46,61 @@ def _own() -> Iterator[find.Found]:
                 yield from find.known_projects(find.read_entries(place))
 
 
-def _given(path: str) -> Iterator[find.Found]:
+def _given(path: str, problems: list[str]) -> Iterator[find.Found]:
     if not os.path.isdir(path):
         yield find.given(path)
         return
     root = os.path.abspath(path)
-    yield from (place for place in find.config_files(find.Home(root)) if place.path.startswith(root + os.sep))
-    known = find.projects(root).files
-    yield from known
-    there = {place.path for place in known}
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in find.SKIPPED)
-        for name in sorted(files):
-            file = os.path.join(folder, name)
-            if name.endswith(_ENDINGS) and file not in there and _looks_like_one(file):
-                yield find.given(file)
+    yield from (place for place in find.config_files(find.Home(root)) if place.path.startswith(root.rstrip(os.sep) + os.sep))
+    known = find.projects(root)
+    yield from known.files
+    there = {place.path for place in known.files}
+    yield from (find.given(file) for file in _files(root, problems) if file not in there and _looks_like_one(file))
+
+
+def _files(root: str, problems: list[str]) -> Iterator[str]:
+    """Yield the files below a folder that could be configurations, in order. Links to folders are not followed."""
+    queue = [(root, 0)]
+    count = 0
+    while queue:
+        folder, depth = queue.pop()
+        count += 1
+        if count > MAX_FOLDERS or depth > MAX_DEPTH:
+            why = f"more than {MAX_FOLDERS} folders" if count > MAX_FOLDERS else f"folders deeper than {MAX_DEPTH}"
+            problem = f"{visible(root)}: {why}: not all of it was looked through; name the folders one by one"
+            problems += [problem] if problem not in problems else []
+            if count > MAX_FOLDERS:
+                return
+            continue
+        try:
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == root:
+                problems.append(f"{visible(root)}: {error.strerror}")
+            continue
+        inside = []
+        for entry in entries:
+            if entry.name in find.SKIPPED:
+                continue
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                is_file = not is_folder and entry.name.endswith(_ENDINGS) and not entry.is_dir()
+            except OSError:
+                continue
+            if is_folder:
+                inside.append((entry.path, depth + 1))
+            elif is_file:
+                yield entry.path
+        queue += reversed(inside)
 
 
 def _looks_like_one(path: str) -> bool:
     try:
         # A FIFO would keep the audit waiting for its other end.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except FileNotFoundError:
+        return False  # a link to nowhere, among files that nobody has named
     except OSError:
         return True  # the listing will say why it cannot be read
     try:
