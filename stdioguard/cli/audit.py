@@ -2,47 +2,185 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sys
 import time
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from stdioguard import __version__
-from stdioguard.audit import engine, targets
+from stdioguard.audit import baseline, engine, fixes, ignores, pinning, reporters, targets
 from stdioguard.audit.interface import Level
 from stdioguard.audit.machine import Machine
-from stdioguard.audit.reporters import REPORTERS
-from stdioguard.audit.reporters.interface import Shown, located
+from stdioguard.audit.reporters.interface import Located, Shown, located
+from stdioguard.guard.display import shortened, visible
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 FOUND = 1
 """Exit code where something at or above `--fail-on` was found."""
 UNREADABLE = 78
 """Exit code where a file that was given could not be read."""
+PATIENCE = 0.5
+"""Seconds after which a person at a terminal is shown how far it is."""
 
 _LEVELS = click.Choice([str(level) for level in Level])
 
 
 @click.command(name="audit")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--format", "format_", type=click.Choice(list(REPORTERS)), default="text", help="How to print the result.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
+@click.option("--format", "format_", type=click.Choice(reporters.FORMATS), default="text", help="How to print the result.")
+@click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Write the result to FILE.")
 @click.option("--level", type=_LEVELS, default="low", show_default=True, help="The least severity that is shown.")
 @click.option("--confidence", type=_LEVELS, default="medium", show_default=True, help="The least confidence that is shown.")
 @click.option("--fail-on", type=click.Choice([*(str(level) for level in Level), "never"]), default="medium", show_default=True,
               help="Exit with 1 where something of this severity or more is found.")  # fmt: skip
-def audit(paths: tuple[str, ...], format_: str, level: str, confidence: str, fail_on: str) -> None:
+@click.option("--baseline", "accepted", metavar="FILE", type=click.Path(), help="Leave out the findings that FILE accepts.")
+@click.option("--write-baseline", is_flag=True, help="Accept what is found now: write it to the file of --baseline.")
+@click.option("--no-ignores", is_flag=True, help="Heed no comment and no ignore file: for what others have written.")
+@click.option("--fix", is_flag=True, help="Make the changes that settle findings: shows them, and asks.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only show the changes.")
+@click.option("--yes", "-y", is_flag=True, help="With --fix: do not ask.")
+def audit(
+    paths: tuple[str, ...],
+    format_: str,
+    output: str | None,
+    level: str,
+    confidence: str,
+    fail_on: str,
+    accepted: str | None,
+    *,
+    write_baseline: bool,
+    no_ignores: bool,
+    fix: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
     """Look for what is wrong with MCP servers: of every client of this user, or in each PATH (a file, a project, a home).
 
-    Nothing is started and nothing is sent.
+    Nothing is started, nothing is sent, and nothing is changed without --fix.
     """
+    _check(accepted, write_baseline=write_baseline, fix=fix, dry_run=dry_run, yes=yes)
     began = time.time()
-    report = engine.audit(targets.of(paths), Machine(is_here=not paths))
-    least = Level[level.upper()], Level[confidence.upper()]
-    findings = [one for one in report.findings if one.severity >= least[0] and one.confidence >= least[1]]
+    try:
+        known = baseline.read(accepted) if accepted is not None and not write_baseline else None
+    except baseline.BaselineError as error:
+        _end(str(error), UNREADABLE)
+    problems: list[str] = []
+    places = list(targets.of(paths, problems))
+    with _progress(len(places)) as tick:
+        report = engine.audit(places, Machine(is_here=not paths), tick=tick)
+    report.problems += problems
+    pinning.offer(report)
+    found = located(report, report.findings)
+    ignored: list[Located] = []
+    if not no_ignores:
+        parts = ignores.apply(report, found)
+        found, ignored = parts.kept, parts.ignored
+    findings = [
+        one
+        for one in found
+        if one.finding.severity >= Level[level.upper()] and one.finding.confidence >= Level[confidence.upper()]
+    ]
+    hidden = len(found) - len(findings)
+    agreed: list[Located] = []
+    notes = []
+    if accepted is not None and write_baseline:
+        try:
+            baseline.write(accepted, findings)
+        except baseline.BaselineError as error:
+            _end(str(error), UNREADABLE)
+        notes.append(f"{accepted} accepts these {len(findings)} findings from now on")
+    elif accepted is not None and known is not None:
+        findings, agreed, gone = baseline.parted(accepted, known, findings)
+        if gone:
+            notes.append(f"{gone} findings that {accepted} accepts are there no more; --write-baseline takes them out")
+    is_terminal = sys.stdout.isatty() and output is None and not os.environ.get("NO_COLOR")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and output is None else 0
     shown = Shown(
-        located(report, findings), report, __version__, began, sys.stdout.isatty(), hidden=len(report.findings) - len(findings)
-    )
-    click.echo(REPORTERS[format_](shown))
-    if fail_on != "never" and any(one.severity >= Level[fail_on.upper()] for one in findings):
+        findings, report, __version__, began, is_terminal, hidden, len(agreed), len(ignored), notes, width, is_here=not paths
+    )  # fmt: skip
+    _print(reporters.report(format_, shown), output)
+    if fix:
+        findings = _fix(fixes.plan(report, findings), dry_run=dry_run, yes=yes, left=findings)
+    if not write_baseline and fail_on != "never" and any(one.finding.severity >= Level[fail_on.upper()] for one in findings):
         sys.exit(FOUND)
     if report.problems and paths:
         sys.exit(UNREADABLE)
+
+
+def _check(accepted: str | None, *, write_baseline: bool, fix: bool, dry_run: bool, yes: bool) -> None:
+    if write_baseline and accepted is None:
+        raise click.UsageError("--write-baseline writes the file of --baseline: add --baseline FILE")
+    if (dry_run or yes) and not fix:
+        raise click.UsageError("--dry-run and --yes are about --fix: add it")
+    if fix and not (dry_run or yes or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise click.UsageError("--fix asks before it changes anything, and nobody is there: add --dry-run or --yes")
+
+
+def _end(line: str, code: int) -> NoReturn:
+    click.echo(f"stdioguard: audit: {line}", err=True)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _progress(length: int) -> Iterator[Callable[[str], None]]:
+    """Show a person at a terminal how far it is, where it takes long."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        bar = None
+        count = 0
+
+        def tick(path: str) -> None:
+            nonlocal bar, count
+            count += 1
+            if bar is None and time.monotonic() - began > PATIENCE:
+                shape: Any = click.progressbar(length=length, label="reading", file=sys.stderr, item_show_func=_short)
+                bar = stack.enter_context(shape)
+                bar.update(count - 1, path)
+            if bar is not None:
+                bar.update(1, path)
+
+        yield tick
+
+
+def _short(path: str | None) -> str:
+    return shortened(path or "", 50)
+
+
+def _print(text: str, output: str | None) -> None:
+    if output is None:
+        click.echo(text.rstrip("\n"))
+        return
+    try:
+        with open(output, "w", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+    except OSError as error:
+        _end(f"{visible(output)}: cannot be written: {error.strerror}", UNREADABLE)
+
+
+def _fix(steps: list[fixes.Step], *, dry_run: bool, yes: bool, left: list[Located]) -> list[Located]:
+    """Show the changes, ask, and make them. Return the findings that are left. All of it goes to stderr: stdout is the result's."""
+    ready = [step for step in steps if not step.problem]
+    for step in ready:
+        click.echo(f"{visible(step.target)}: {visible(step.title)}", err=True)
+        click.echo(step.diff, nl=False, err=True)
+    if ready and not dry_run and (yes or click.confirm(f"make {len(ready)} change{'s' * (len(ready) != 1)}?", err=True)):
+        fixes.carry_out(steps)
+        done = [step for step in ready if not step.problem]
+        settled = {id(one) for step in done for one in step.settles}
+        count = len(settled)
+        click.echo(f"{len(done)} change{'s' * (len(done) != 1)} made, {count} finding{'s' * (count != 1)} settled", err=True)
+        left = [one for one in left if id(one) not in settled]
+    elif not ready:
+        click.echo("there is nothing that --fix can settle", err=True)
+    for step in steps:
+        if step.problem:
+            click.echo(f"stdioguard: audit: not changed: {step.problem}", err=True)
+    return left

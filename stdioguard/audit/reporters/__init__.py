@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from stdioguard.audit.reporters import json_, text
+import importlib
+from typing import TYPE_CHECKING
 
-REPORTERS = {"text": text.report, "json": json_.report}
-"""By the name that `--format` takes."""
+if TYPE_CHECKING:
+    from stdioguard.audit.reporters.interface import Shown
+
+FORMATS = ("text", "json", "sarif", "markdown", "html")
+"""The names that `--format` takes."""
+
+
+def report(name: str, shown: Shown) -> str:
+    """Return the findings in one of `FORMATS`. Only its own module is loaded."""
+    module = importlib.import_module(f"{__name__}.{'json_' if name == 'json' else name}")
+    return str(module.report(shown))

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from stdioguard.audit.reporters.interface import said
+
 if TYPE_CHECKING:
     from stdioguard.audit.reporters.interface import Located, Shown
 
 
 def report(shown: Shown) -> str:
-    """Return the document: `version`, `files`, `entries` (counts), `problems`, and `findings`."""
+    """Return the document: `version`, `files`, `entries` (counts), what is left out, `problems`, and `findings`."""
     document = {
         "version": shown.version,
         "files": len(shown.report.configs),
         "entries": sum(len(config.entries) for config in shown.report.configs),
         "hidden": shown.hidden,
+        "accepted": shown.accepted,
+        "ignored": shown.ignored,
         "problems": shown.report.problems,
+        "notes": list(shown.notes),
         "findings": [_one(located) for located in shown.located],
     }
-    return json.dumps(document, indent=2)
+    return json.dumps(_encodable(document), indent=2)
 
 
 def _one(located: Located) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def _one(located: Located) -> dict[str, Any]:
         "severity": str(finding.severity),
         "confidence": str(finding.confidence),
         "message": finding.message,
-        "advice": finding.advice or (rule.advice if rule is not None else ""),
+        "advice": located.advice,
         "file": finding.file,
         "line": located.line or None,
         "column": located.column or None,
@@ -38,8 +43,18 @@ def _one(located: Located) -> dict[str, Any]:
         "client": finding.client,
         "entry": finding.entry,
         "path": list(finding.path),
+        "fingerprint": located.fingerprint,
         "cwe": f"CWE-{rule.cwe}" if rule is not None else None,
         "owasp": rule.owasp if rule is not None else None,
         "fix": finding.fix.title if finding.fix is not None else None,
         "related": list(finding.related),
     }
+
+
+def _encodable(value: Any) -> Any:
+    """Spell out what no other program could read: bytes of a file's name that are no text."""
+    if isinstance(value, str):
+        return value if value.isascii() else said(value)
+    if isinstance(value, dict):
+        return {key: _encodable(member) for key, member in value.items()}
+    return [_encodable(member) for member in value] if isinstance(value, list) else value
