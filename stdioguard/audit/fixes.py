@@ -13,11 +13,10 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stdioguard.audit.engine import secrets_of
 from stdioguard.guard.display import visible
 from stdioguard.identity.clients import ClientError
 from stdioguard.identity.secrets import SecretError
-from stdioguard.installs import files, shim, wrap
+from stdioguard.installs import files, masking, shim, wrap
 from stdioguard.installs.formats.document import Change, FormatError
 from stdioguard.installs.journal import JournalError
 from stdioguard.policy.errors import ProfileError
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from stdioguard.audit.interface import ConfigView
     from stdioguard.audit.reporters.interface import Located
     from stdioguard.installs.formats.document import Document
-
-HIDDEN = "[secret]"
 
 
 @dataclass
@@ -112,8 +109,7 @@ def _edits(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
             titles.append(f"{one.finding.entry}: {fix.title}" if one.finding.entry else fix.title)
         if step.settles:
             step.title, step.after = "; ".join(titles), document
-            before, after = _masked(config, [config.listing.document.text, document.text])
-            step.diff = diff(file, before, after)
+            step.diff = diff(file, *masking.texts(config.listing.found, [config.listing.document, document]))
             steps.append(step)
     return steps
 
@@ -127,27 +123,10 @@ def _edit(step: Step) -> None:
     if step.after is None or step.config is None or step.config.listing.snapshot is None or step.config.listing.document is None:
         raise AssertionError("a step without an end")
     document = step.config.listing.document
-    kept = _masked(step.config, [document.text])[0]
+    kept = masking.texts(step.config.listing.found, [document])[0]  # a backup is not to hold secrets either
     files.replace(
         step.config.listing.snapshot, step.after.data(), backup=(b"\xef\xbb\xbf" if document.bom else b"") + kept.encode()
     )
-
-
-def _masked(config: ConfigView, texts: list[str]) -> list[str]:
-    """Return texts of a file with none of its secrets: a diff is shown, and a backup kept."""
-    spelled = sorted(
-        {text for view in config.entries for secret in secrets_of(view) for text in _spellings(secret)}, key=len, reverse=True
-    )
-    for secret in spelled:
-        texts = [text.replace(secret, HIDDEN) for text in texts]
-    return texts
-
-
-def _spellings(secret: str) -> set[str]:
-    import json  # noqa: PLC0415 - for this alone
-
-    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return {text for text in {secret, *escaped, *(one.replace("/", "\\/") for one in escaped), secret.replace("'", "''")} if text}
 
 
 def diff(path: str, before: str, after: str) -> str:
@@ -174,13 +153,13 @@ def _wraps(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
         except _PROBLEMS as error:
             step.problem = visible(str(error))
         else:
-            changed = [row for row in done.rows if row.outcome == wrap.WRAPPED]
+            changed = [row for row in done.rows if row.outcome in (wrap.WRAPPED, wrap.RENEWED)]
             names = {row.name for row in changed}
             step.settles = [one for one in of_file if one.finding.entry in names]
             step.title = "put stdioguard in front of " + ", ".join(row.name for row in changed)
             step.diff = diff(file, *done.masked()) if done.after is not None else ""
             steps += [
-                Step(f"wrap {row.name}", file, "wrap", problem=visible(f"{file}: {row.name}: {row.why}"))
+                Step(f"wrap {row.name}", file, "wrap", problem=visible(f"{file}: {row.name}: {'; '.join(row.notes)}"))
                 for row in done.rows
                 if row.outcome in (wrap.FAILED, wrap.LEFT)
             ]
@@ -193,11 +172,11 @@ def _wraps(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
 def _wrap(step: Step, *, dry: bool) -> wrap.Plan:
     if step.config is None:
         raise AssertionError("a step without a file")
-    options = wrap.Options(shim.path() if dry else shim.install())
+    options = wrap.Options(shim.path())
     done = wrap.wrap(step.config.listing.found, lambda entry: entry.path in step.entries, options, dry=dry)
     failed = [row for row in done.rows if row.outcome == wrap.FAILED] if not dry else []
     if failed:
-        raise FixError(f"{step.target}: {failed[0].name}: {failed[0].why}")
+        raise FixError(f"{step.target}: {failed[0].name}: {'; '.join(failed[0].notes)}")
     return done
 
 

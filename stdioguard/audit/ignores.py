@@ -147,19 +147,15 @@ def _in_comments(config: ConfigView, about: list[Located]) -> list[_Ignore]:
     if document is None or "stdioguard:" not in document.text:
         return []
     pattern = _COMMENT["#" if document.form in ("toml", "yaml") else "/"]
-    matches = list(pattern.finditer(document.text))[:MAX_COMMENTS]
     try:
-        values = _values(document) if matches else []
+        values = _values(document)
     except FormatError:
         return []
     lines = Lines(document.text)
     found: list[_Ignore] = []
     alone: set[int] = set()
-    for match in matches:
+    for match in _outside(values, pattern, document.text):
         offset = match.start()
-        at = bisect.bisect_right(values, (offset, len(document.text) + 1)) - 1
-        if at >= 0 and values[at][0] <= offset < values[at][1]:
-            continue  # a text that only looks like a comment
         line, column = lines.place(offset)
         place = _Ignore((), dt.date.min, "", config.file, line, column, line)
         if not document.text[offset - column + 1 : offset].strip():
@@ -174,6 +170,21 @@ def _in_comments(config: ConfigView, about: list[Located]) -> list[_Ignore]:
         while ignore.covered in alone:  # one above the other are all about what follows them
             ignore.covered += 1
     return found
+
+
+def _outside(values: list[tuple[int, int]], pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what looks like an ignore and is not within a text of the configuration."""
+    at = 0
+    for _ in range(MAX_COMMENTS):
+        match = pattern.search(text, at)
+        if match is None:
+            return
+        index = bisect.bisect_right(values, (match.start(), len(text) + 1)) - 1
+        if index >= 0 and values[index][0] <= match.start() < values[index][1]:
+            at = values[index][1]
+        else:
+            yield match
+            at = match.end()
 
 
 def _say(ignore: _Ignore, text: str) -> None:

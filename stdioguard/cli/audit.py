@@ -73,7 +73,7 @@ def audit(
     places = list(targets.of(paths, problems))
     with _progress(len(places)) as tick:
         report = engine.audit(places, Machine(is_here=not paths), tick=tick)
-    report.problems += problems
+    report.problems = list(dict.fromkeys([*report.problems, *problems]))
     pinning.offer(report)
     found = located(report, report.findings)
     ignored: list[Located] = []

@@ -79,7 +79,7 @@ def _summary(shown: Shown) -> Iterator[str]:
     yield f'<p class="lead">{sentence}{share}</p>'
     yield '<ul class="numbers">'
     yield f"<li><b>{len(views)}</b> servers</li>"
-    yield f"<li><b>{len(shown.report.configs)}</b> files</li>"
+    yield f"<li><b>{shown.files}</b> files</li>"
     for level, count in counts:
         if count or level is not Level.INFO:
             yield f'<li><b class="{level}">{count}</b> {level}</li>'
@@ -97,7 +97,7 @@ def _summary(shown: Shown) -> Iterator[str]:
 
 def _clients(shown: Shown) -> Iterator[str]:
     severities: Counter[tuple[str, Level]] = Counter((one.finding.client, one.finding.severity) for one in shown.located)
-    files = Counter(config.client for config in shown.report.configs)
+    files = Counter(config.client for config in shown.report.configs if config.entries or config.listing.problem)
     if not files:
         return
     yield "<h2>By client</h2>"

@@ -71,6 +71,11 @@ class Shown:
     is_here: bool = True
     """Whether it is this machine's own clients that were looked at."""
 
+    @property
+    def files(self) -> int:
+        """How many files were looked at. One may be read as two clients' file."""
+        return len({config.file for config in self.report.configs})
+
     def counts(self) -> list[tuple[Level, int]]:
         """Return how many findings there are of each severity, the worst first."""
         from stdioguard.audit.interface import Level  # noqa: PLC0415 - for types elsewhere

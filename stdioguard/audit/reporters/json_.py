@@ -15,7 +15,7 @@ def report(shown: Shown) -> str:
     """Return the document: `version`, `files`, `entries` (counts), what is left out, `problems`, and `findings`."""
     document = {
         "version": shown.version,
-        "files": len(shown.report.configs),
+        "files": shown.files,
         "entries": sum(len(config.entries) for config in shown.report.configs),
         "hidden": shown.hidden,
         "accepted": shown.accepted,

@@ -30,7 +30,7 @@ def report(shown: Shown) -> str:
         lines += [f"| {level} | {count} |" for level, count in shown.counts() if count]
     else:
         lines.append("Nothing found.")
-    lines += ["", f"{entries} servers in {len(shown.report.configs)} files were looked at.", ""]
+    lines += ["", f"{entries} servers in {shown.files} files were looked at.", ""]
     length, told = sum(map(len, lines)), 0
     for file, group in itertools.groupby(shown.located, key=lambda one: one.finding.file):
         head = [f"### {code(relative(file, shown.root)) if file else 'This machine'}", ""]

@@ -69,7 +69,7 @@ def _count(shown: Shown) -> str:
     counts = shown.counts()
     said = ", ".join(_painted(shown, f"{count} {level}", _COLOURS[level]) for level, count in counts if count) or "nothing found"
     entries = sum(len(config.entries) for config in shown.report.configs)
-    files = len(shown.report.configs)
+    files = shown.files
     left_out = [(shown.ignored, "ignored"), (shown.accepted, "accepted by the baseline"), (shown.hidden, "not shown")]
     rest = "".join(f"; {count} {what}" for count, what in left_out if count)
     return f"{said} in {entries} server{'s' * (entries != 1)} of {files} file{'s' * (files != 1)}{rest}"
