@@ -99,6 +99,9 @@ SIGNALS: dict[str, Pattern] = {
         r"webhooks?",
         r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
         r"\+\d{7,15}",
+        r"accounts?(?: number| no\.?)? [\d-]{5,30}",
+        r"[a-z]{2}\d{2}(?: ?\d{4}){2,6}",
+        r"0x[0-9a-f]{4,40}",
     ),
     "obliges": Pattern(
         r"must",
@@ -218,6 +221,10 @@ SIGNALS: dict[str, Pattern] = {
         r"){0,7}?(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|restrictions?|directives?|constraints?|orders?|"
         r"messages?|context|guardrails?|programming|training|safeguards?|told|directions?|commands?|limitations?|protocols?|"
         r"filters?|filtering|filtration)",
+        r"(?:ignore|disregard|forget) (?:what|whatever|everything|anything|all) (?:that )?(?:you|was|were|the user|has|have) "
+        r"(?:\w{1,10} )?(?:told|said|know|learned|read|been|instructed|asked|given|believe)",
+        r"(?:rules|instructions|text|directives|guidance) (?:in|of|from|below) (?:this|the) (?:\w{1,14} ){0,2}?(?:replaces?|"
+        r"overrides?|supersedes?|outranks?|cancels?|takes? precedence)",
         r"(?:ignore|disregard|forget) (?:everything|all|anything) (?:above|before|prior|else|you|that|previous|said)",
         r"(?:new|updated|real|actual|true|revised|hidden|secret|following) (?:system )?(?:instructions?|directives?|orders?|"
         r"objective|mission) ?:",
@@ -335,6 +342,13 @@ SIGNALS: dict[str, Pattern] = {
     ),
     # What a text gives as its reason where a tool's description needs none.
     "pretext": Pattern(
+        r"(?:^|(?<=\x1e))\s{0,40}for (?:\w{1,16} ){0,2}?\w{3,16},",
+        r"(?:^|(?<=\x1e))\s{0,40}(?:in order )?to (?:\w{1,16} ){0,5}?\w{2,16}, (?!use |call |set |see |specify |pass )",
+        r"(?:it's|it is) (?:\w{1,14} )?(?:necessary|required|needed|mandatory) (?:to|that|by)|required by law|as (?:a "
+        r")?proof|precondition|prerequisite of (?:any|every|all)",
+        r"because (?:that|it|this|they|the) (?:\w{1,14} ){1,3}?(?:verif\w{1,5}|need\w{0,2}|requir\w{1,3}|expect\w{0,2}|"
+        r"check\w{0,2}|confirm\w{0,2}|is|are|has|must)|users? (?:prefer|want|have agreed|expect|like)|for correct results|to "
+        r"free up|health check|at start ?up|to keep a backup",
         r"(?:for|due to|because of|owing to|as part of|by|per|under|following|in line with|to comply with|in accordance with|"
         r"to satisfy|to meet) (?:\w{1,14} ){0,3}?(?:security|compliance|logging|debug(?:ging)?|caching|routing|telemetry|"
         r"audit(?:ing)?|verification|validation|quality|privacy|performance|maintenance|regulat\w{1,6}|activation|legal|"
@@ -372,7 +386,19 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:conversation|session|chat)|in all (?:following|future|subsequent) \w{1,20}",
     ),
     # Sensitive acts, each of which has no place in the text of a tool for something else.
+    # Whatever is made, sent or opened, by whomever.
+    "any-that": Pattern(
+        r"(?:any|every|each|all) (?:of the )?(?:\w{1,16} ){1,3}?(?:that|which) (?:is|are|was|were|you|has|have|gets|the user|"
+        r"other)",
+        r"(?:any|every|each|all) (?:\w{1,16} ){0,2}?(?:created|generated|sent|opened|new|outgoing|incoming|uploaded|written|"
+        r"downloaded|future|received|existing) (?:\w{1,16})",
+    ),
+    "passive-order": Pattern(
+        r"(?:must|should|has to|have to|needs? to|shall|is to|are to|ought to) (?:\w{1,12} ){0,2}?be (?:\w{1,14}ed|sent|set|"
+        r"put|written|made|given|kept|shown|read|run|hidden|rewritten|overwritten|copied)",
+    ),
     "falsifies": Pattern(
+        r"divid(?:e|ed) by|multipl(?:y|ied) by|keep the difference|shall be ignored|must be ignored",
         r"\d{1,3} ?(?:x|times|percent|%)(?: (?:the|of|higher|lower|more|less))?",
         r"(?:shift|shifted|offset|multipl(?:y|ied)|doubl(?:e|ed)|tripl(?:e|ed)|invert(?:ed)?|revers(?:e|ed)|inflat(?:e|ed)|"
         r"deflat(?:e|ed)|falsif(?:y|ied)|fake|fabricat(?:e|ed)|round(?:ed)? up|swap(?:ped)?|randomi[sz]e[d]?|higher than the "
@@ -385,6 +411,12 @@ SIGNALS: dict[str, Pattern] = {
         r"fixed)",
     ),
     "weakens": Pattern(
+        r"(?:admin|root|support|privileged|superuser) (?:user|account)s?|public (?:gallery|bucket|link|channel|folder|"
+        r"repositor(?:y|ies))|force ?= ?true|tests? (?:switched|turned) off|(?:switch|turn)(?:ed)? off|(?:tls|ssl|"
+        r"certificate) (?:verification|validation|checks?)|hard-?code|without further notice|trusted (?:domain|sender|source|"
+        r"device|host)",
+        r"drop (?:the )?(?:table|database|audit|backup)|new password (?:must|should|is|has)|same password|delete (?:\w{1,14} "
+        r"){0,3}?(?:at once|immediately|right away)",
         r"allow(?:s|ing)? all|(?:permissions?|access|rights) (?:to|for) (?:everyone|anyone|all|others|the public)|everyone|"
         r"world-?(?:readable|writable)|0?777|0?666|allow-?all|sudo|root (?:access|privileges?|permissions?)|"
         r"admin(?:istrator)? (?:access|rights|privileges?|permissions?|role)|full (?:access|control|permissions?)",
@@ -416,14 +448,17 @@ SIGNALS: dict[str, Pattern] = {
         r"only with praise|makes? the user (?:buy|click|visit|believe|think|pay)|persuade|convince the user|manipulat\w{1,5}",
     ),
     "personal": Pattern(
+        r"verification codes?|one-time codes?|address book|(?:user'?s?|their) (?:inbox|notes|mailbox|files|ssh)|notes of the "
+        r"user|(?:most recent|latest|all|recent) (?:e?mails|messages|photos|contacts|documents|notes|files)|up to the root|"
+        r"parent director(?:y|ies)|transcript of|whole (?:address book|disk|home|mailbox)|(?:passwd|whoami)",
         r"(?:user'?s?|their|personal|private|sensitive|customer'?s?|confidential) (?:\w{1,14} ){0,3}?(?:names?|e?mails?(?: "
         r"address(?:es)?)?|phone(?: numbers?)?|address(?:es)?|identity|employer|location|contacts|messages|information|data|"
         r"details|clipboard|calendar|browsing history|history|accounts?|profile|credit card|ssn|health|documents?|files?|"
         r"photos?|passport|birthday|id numbers?|credentials?|passwords?|api keys?|key|keys|tokens?|secrets?|project files?)",
         r"clipboard|location, contacts|browsing history|open (?:files|tabs|documents)|home directory|home folder|api key of|"
         r"key of the user|password in their name|private repositor(?:y|ies)|what you know about|everything you know|"
-        r"(?:profile|database|table|inbox|mailbox)(?:'s)? (?:complete|full|entire) (?:output|content|contents)|(?:its|their|"
-        r"the) (?:complete|full|entire|whole) (?:output|content|contents|result|response|list|data|definition)s?",
+        r"(?:profile|database|table|inbox|mailbox)(?:'s)? (?:complete|full|entire) (?:output|content|contents)|(?:its|"
+        r"their) (?:complete|full|entire|whole) (?:output|content|contents|result|response|list|data|definition)s?",
         r"(?:definitions?|schemas?|descriptions?|names|list) of (?:all )?(?:the )?(?:other|available|connected) tools",
         r"retrieved documents?|config\.json|settings\.json|hosts\.yml|\.config/\S{1,40}|output of (?:`|')?(?:cat|env|"
         r"printenv|ls|find|whoami|set)|environment has to|run (?:`|')?(?:env|printenv|whoami|id|set|history)",

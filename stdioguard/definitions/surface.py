@@ -58,6 +58,11 @@ class Text:
         return pointer(self._path)
 
     @property
+    def is_top(self) -> bool:
+        """Whether this is a description of the tool itself, not of a part of its schema."""
+        return self.member == "description" and self._path is not None and self._path[0] is None
+
+    @property
     def folded(self) -> Folded:
         """The text as it is compared."""
         if self._folded is None:

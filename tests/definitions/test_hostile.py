@@ -23,10 +23,16 @@ def deep(levels: int) -> dict[str, Any]:
     return {"name": "t", "description": "d", "inputSchema": schema}
 
 
-def test_a_schema_that_is_10000_levels_deep_is_read_to_its_end() -> None:
-    found = judge(deep(10_000))
+def test_a_schema_that_is_3000_levels_deep_is_read_to_its_end() -> None:
+    found = judge(deep(3000))
     assert {one.rule for one in found if one.flags} >= {"override", "over-long"}
-    assert next(one for one in found if one.rule == "override").where.count("/properties/a") == 10_000
+    assert next(one for one in found if one.rule == "override").where.count("/properties/a") == 3000
+
+
+def test_a_schema_that_is_100000_levels_deep_is_told_not_to_be_read_to_its_end() -> None:
+    found = judge(deep(100_000))
+    assert {one.rule for one in found if one.flags} == {"over-long"}
+    assert len(found) == 2
 
 
 def test_a_text_of_5_megabytes_is_told_not_to_be_read_whole() -> None:

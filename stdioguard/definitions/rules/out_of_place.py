@@ -35,12 +35,13 @@ _ACTS = {
 }  # fmt: skip
 _WEIGHTS = {
     **_ACTS,
+    "any-that": 1.0, "passive-order": 0.25,
     "pretext": 1.25, "trigger": 1.0, "obliges": 1.0, "sends": 0.5, "alters": 0.25, "destroys": 0.5, "coerces": 1.5, "around-all": 0.5,
     "to-model": 0.5, "passes-as": 0.75, "part-of-call": 0.25,
 }  # fmt: skip
 _OF_A_TRADE = frozenset(_ACTS) - {"secrecy", "covert", "this-loaded"}
-_SETTING = frozenset({"trigger", "obliges", "to-model", "around-all", "pretext", "this-loaded", "coerces"})
-_ORDERING = frozenset({"obliges", "to-model", "this-loaded", "secret-path", "tampers", "steers-reply"})
+_SETTING = frozenset({"any-that", "trigger", "obliges", "to-model", "around-all", "pretext", "this-loaded", "coerces"})
+_ORDERING = frozenset({"passive-order", "obliges", "to-model", "this-loaded", "secret-path", "tampers", "steers-reply"})
 
 _IMPERATIVE = Raw(
     r"(?:[\s\W\d]{0,20}|[^\x1e]{0,80}?[,:]\s{1,4})(?:please |first |then |also |now |next |finally |and |instead |"
@@ -93,7 +94,8 @@ def weigh(text: Text, start: int, end: int, own: frozenset[str]) -> tuple[float,
     if not has & _SETTING:
         return 0.0, []
     weight = 0.0
-    is_first = text.member == "description" and not text.parameter and bool(text.sentences) and start == text.sentences[0][0]
+    # A description's first sentence is in the imperative by custom: "Read a file".
+    is_first = text.is_top and bool(text.sentences) and start == text.sentences[0][0]
     if not is_first and _IMPERATIVE.compiled.match(text.folded.text, start):
         weight += 0.5
     elif not has & _ORDERING:

@@ -100,7 +100,7 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
         or (within(text, "sends", *after) and within(text, "outside", *after))
     ):
         return MEDIUM
-    is_first = text.member == "description" and text.sentences and start == text.sentences[0][0] and not text.parameter
+    is_first = text.is_top and bool(text.sentences) and start == text.sentences[0][0]
     if _IMPERATIVE.compiled.match(text.folded.text, start) and not is_first:
         return HIGH
     if _KEYS.search(text.folded.text, *span) and text.kind != DATA:
