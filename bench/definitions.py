@@ -17,7 +17,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from stdioguard.definitions.findings import Other
 from stdioguard.definitions.judge import is_flagged, judge
 from stdioguard.definitions.rules import RULES
 from tests.definitions import corpus
@@ -49,7 +48,7 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
-def measure(title: str, samples: list[Sample], others: tuple[Other, ...] = ()) -> list[str]:
+def measure(title: str, samples: list[Sample]) -> list[str]:
     totals: Counter[str] = Counter()
     hits: Counter[str] = Counter()
     by_rule: Counter[tuple[str, str]] = Counter()
@@ -57,7 +56,7 @@ def measure(title: str, samples: list[Sample], others: tuple[Other, ...] = ()) -
     times = []
     for label, track, definition in samples:
         start = time.perf_counter()
-        findings = judge(definition, server="under-test", others=others)
+        findings = judge(definition)
         times.append(time.perf_counter() - start)
         labels[track] = label
         totals[track] += 1
@@ -98,7 +97,7 @@ def main() -> None:
         "    python -m bench.definitions --write",
         "",
         "Flagged: at least one finding of medium or high severity *and* medium or high confidence. Nothing is known of other servers",
-        "(`others` is empty), so `shadowing` finds only letters of other scripts, except where a table says otherwise.",
+        "(`others` is empty), so `shadowing` finds only letters of other scripts; of the structural track about half is a name beside another server's.",
         "",
     ]
     data = development_data()
@@ -106,13 +105,6 @@ def main() -> None:
     lines += measure("Our own corpus, the half that rules were tuned on", own(corpus.TUNE))
     if data:
         lines += measure("Development data (the benign part was used to set thresholds)", data)
-        names = tuple(
-            {
-                definition["name"]: Other("known", definition["name"]) for label, _, definition in data if label == "benign"
-            }.values()
-        )
-        poisoned = [sample for sample in data if sample[0] == "poisoned"]
-        lines += measure("Development data, poisoned, with the names of its benign tools known", poisoned, names)
     text = "\n".join(lines).rstrip() + "\n"
     if "--write" in sys.argv:
         TARGET.write_text(text, "utf-8")
