@@ -97,7 +97,8 @@ def main() -> None:
         "    python -m bench.definitions --write",
         "",
         "Flagged: at least one finding of medium or high severity *and* medium or high confidence. Nothing is known of other servers",
-        "(`others` is empty), so `shadowing` finds only letters of other scripts; of the structural track about half is a name beside another server's.",
+        "(`others` is empty), so `shadowing` finds only letters of other scripts; what a structural case does by its name alone is missed.",
+        "Both halves of the corpus have one author, who wrote the rules too: the held-out half is other words, not another mind.",
         "",
     ]
     data = development_data()
