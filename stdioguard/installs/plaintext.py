@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from stdioguard.installs.entries import Entry
 
 HIGH, MEDIUM = "high", "medium"
+
+MAX_IN_TEXT = 64
+"""More secrets than these in one text are not looked for: nobody has so many, and a text that is made of them keeps nobody waiting."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ _EXTRA = (
     (r"\bSG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}", "SendGrid"),
     (r"\b\d{8,10}:AA[A-Za-z0-9_\-]{30,}", "Telegram"),
     (
-        r"\b(?:apify_api|ctx7sk|dapi|dop_v1|fc|glsa|gsk|key|phx|pmak|pplx|r8|rk|sk|sntrys|tvly|whsec|xai)[_\-](?=[\w\-]*\d)[\w\-]{24,}",
+        r"\b(?:apify_api|ctx7sk|dapi|dop_v1|fc|glsa|gsk|key|phx|pmak|pplx|r8|rk|sk|sntrys|tvly|whsec|xai)[_\-](?=[\w\-]{0,80}\d)[\w\-]{24,}",
         "a service",
     ),
     (r"\bATATT3[A-Za-z0-9_\-=]{40,}", "Atlassian"),
@@ -128,7 +132,7 @@ _LOOKS = tuple(
     (re.compile(pattern), "it looks like a key or token") for marker, pattern in SHAPES if marker not in _GENERIC
 ) + tuple((re.compile(pattern), f"it looks like a key of {vendor}") for pattern, vendor in _EXTRA)
 _PLACES = (
-    (re.compile(r"[a-z][a-z0-9+.\-]*://[^/\s:@]*:([^/\s@]+)@"), "a password in an address"),
+    (re.compile(r"[a-z][a-z0-9+.\-]{0,30}://[^/\s:@]*:([^/\s@]+)@"), "a password in an address"),
     (re.compile(r"(?i)\b(?:bearer|basic|token|apikey)\s+([A-Za-z0-9._~+/\-]{12,}=*)\Z"), "a credential of HTTP"),
     (re.compile(r"(?i)[?&](?:(?:x-)?api[-_]?key|key|token|access[-_]?token|auth|secret|sig|signature|password|apikey\w*)=([^&\s#]{6,})"),
      "a key in an address"),
@@ -163,6 +167,8 @@ def _one(kind: str, path: tuple[str | int, ...], text: str, name: str) -> list[F
                 is_new = all(span[1] <= other.span[0] or span[0] >= other.span[1] for other in found)
                 if is_new and not is_placeholder(text[slice(*span)]):
                     found.append(Found(path, kind, span, why, HIGH))
+                if len(found) == MAX_IN_TEXT:
+                    return sorted(found, key=lambda one: one.span)
     if found or not name:
         return sorted(found, key=lambda one: one.span)
     called = _spelled(name)
@@ -180,7 +186,7 @@ def _is_made(text: str) -> bool:
     """Tell whether a text could be a key that a machine has made: long enough, one word, and with as much surprise in it as those have."""
     if len(text) < 12 or re.search(r"\s", text):
         return False
-    counts = [text.count(char) for char in set(text)]
+    counts = Counter(text).values()
     entropy = -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
     return entropy >= 3.0 and (bool(re.search(r"\d", text)) or entropy >= 3.8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -185,3 +186,25 @@ def test_what_is_moved_can_be_put_back_by_the_rule_of_references(text: str, secr
     assert plaintext.moved(text, (start, start + len(secret)), "x") == (kept, left)
     assert plaintext.moved(text, (0, len(text)), "x") == (text, "secret:x"), "as of a variable"
     assert left.replace("secret:x", kept) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "x",
+        "sk-",
+        "sk-a1b2c3d4e5f6g7h8i9j0k1l2m3 ",
+        "?key=abcdefg1&key=",
+        "a://b:cdefgh@",
+        "bearer ",
+        "A1b2",
+        "password=abcde;",
+        f"{GITHUB} ",
+        "".join(map(chr, range(0x4E00, 0x9E00))),
+    ],
+)
+def test_a_text_that_is_made_to_keep_the_search_busy_does_not(part: str) -> None:
+    text = (part * (1_000_000 // len(part) + 1))[:1_000_000]
+    began = time.process_time()
+    assert len(look(["x", text], API_TOKEN=text)) <= 2 * plaintext.MAX_IN_TEXT
+    assert time.process_time() - began < 30  # about two seconds; a search that goes wrong takes minutes or hours

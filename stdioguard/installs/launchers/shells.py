@@ -9,6 +9,9 @@ from typing import TypeVar
 
 from stdioguard.installs.launchers.started import Word
 
+LONGEST = 1 << 16
+"""Characters of a command line that are split: a longer one takes `shlex` a time that grows with its square."""
+
 SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash", "ksh", "fish"})
 
 
@@ -57,6 +60,8 @@ _SETS_UP = frozenset(
 
 def line(text: str) -> tuple[list[Word], str]:
     """Split a shell's command line. Where it is more than one simple command, the likeliest of them comes with a reason."""
+    if len(text) > LONGEST:
+        return [], "its command line is longer than any that a person wrote"
     lexer = shlex.shlex(
         text.strip().replace("\r\n", "\n").replace("\\\n", " ").replace("\n", " ; "), posix=True, punctuation_chars=True
     )
