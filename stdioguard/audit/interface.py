@@ -140,6 +140,8 @@ class EntryView:
 
     entry: Entry
     config: ConfigView
+    memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What helpers of several rules have worked out about it, by their own names."""
 
     @property
     def machine(self) -> Machine:

@@ -2,7 +2,55 @@
 
 from __future__ import annotations
 
-from stdioguard.audit.rules import unguarded_server, unpinned_package
+from stdioguard.audit.rules import (
+    archived_package,
+    broad_folder,
+    certificates_unchecked,
+    checks_turned_off,
+    committed_secret,
+    container_host_namespace,
+    container_mount,
+    container_socket,
+    custom_registry,
+    debug_port,
+    deno_permissions,
+    dependency_confusion,
+    download_and_run,
+    elevated_command,
+    hidden_code,
+    inline_code,
+    insecure_download,
+    install_scripts,
+    loader_variable,
+    lookalike_package,
+    malicious_package,
+    mutable_version,
+    plaintext_secret,
+    privileged_container,
+    readable_secret,
+    relative_command,
+    remote_code,
+    secret_address,
+    secret_argument,
+    shell_line,
+    unguarded_server,
+    unknown_secret,
+    unpinned_git,
+    unpinned_package,
+    unsafe_browser,
+    vulnerable_package,
+)
 
-RULES = tuple(module.RULE for module in (unguarded_server, unpinned_package))
+_PACKAGES = (
+    archived_package, custom_registry, dependency_confusion, insecure_download, install_scripts, lookalike_package, malicious_package,
+    mutable_version, remote_code, unpinned_git, unpinned_package, vulnerable_package,
+)  # fmt: skip
+_COMMANDS = (
+    broad_folder, certificates_unchecked, checks_turned_off, container_host_namespace, container_mount, container_socket, debug_port,
+    deno_permissions, download_and_run, elevated_command, hidden_code, inline_code, loader_variable, privileged_container, relative_command,
+    shell_line, unsafe_browser,
+)  # fmt: skip
+_SECRETS = (committed_secret, plaintext_secret, readable_secret, secret_address, secret_argument, unknown_secret)
+
+RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMANDS, *_SECRETS))
 """Every rule, in the order of the documentation."""

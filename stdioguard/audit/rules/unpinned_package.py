@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stdioguard.audit import packages
 from stdioguard.audit.interface import Level, Rule
 
 if TYPE_CHECKING:
@@ -11,20 +12,20 @@ if TYPE_CHECKING:
 
     from stdioguard.audit.interface import EntryView, Finding
 
-_REGISTRIES = ("npm", "pypi", "docker")
+_MOVES = ("npm", "pypi", "nuget", "deno", "oci")
 
 
 def check(view: EntryView) -> Iterator[Finding]:
-    """Yield a finding for a package of a registry without an exact version."""
-    started = view.started
-    if view.entry.kind != "stdio" or started.ecosystem not in _REGISTRIES or started.source != "registry" or started.is_pinned:
+    """Yield a finding for the first package of a registry that has no version at all; other versions are `mutable-version`'s."""
+    for package in packages.of(view):
+        if package.source != "registry" or package.ecosystem not in _MOVES or package.version is not None:
+            continue
+        if package.ecosystem == "oci" and "/" not in package.name:
+            continue  # built on this machine, or one of Docker's own
+        yield view.finding(
+            RULE, f"{package.ecosystem} package {package.name} has no version: each start may run other code", package.path
+        )
         return
-    said = (
-        f"{started.ecosystem} package {started.name} has no version"
-        if started.version is None
-        else (f"{started.ecosystem} package {started.name} has the version {started.version}, which moves")
-    )
-    yield view.finding(RULE, f"{said}: each start may run other code", view.word(started.index))
 
 
 RULE = Rule(

@@ -1,0 +1,85 @@
+"""The secrets in an entry, with where they stand in its file. Their text never leaves this module."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stdioguard.audit.interface import Level
+from stdioguard.audit.shown import is_loopback
+from stdioguard.installs import plaintext
+
+if TYPE_CHECKING:
+    from stdioguard.audit.interface import EntryView
+    from stdioguard.installs.formats.document import Path
+
+_LEVELS = {plaintext.HIGH: Level.HIGH, plaintext.MEDIUM: Level.MEDIUM}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One secret in plain text."""
+
+    kind: str
+    """`env`, `header`, `argument` or `url`: where it stands."""
+    place: str
+    """What it stands in, for people: a variable's, a header's or an option's name."""
+    path: Path
+    span: tuple[int, int] | None
+    """Its characters within the value at `path`, where that value is the text that was looked at."""
+    why: str
+    confidence: Level
+    is_local: bool
+    """Whether it is the password of a service on this machine, in that service's address."""
+
+
+def of(view: EntryView) -> list[Secret]:
+    """Return an entry's secrets, as `stdioguard wrap` finds them."""
+    if "secrets" not in view.memory:
+        view.memory["secrets"] = [_one(view, one) for one in plaintext.secrets_in(view.entry)]
+    return list(view.memory["secrets"])
+
+
+def _one(view: EntryView, found: plaintext.Found) -> Secret:
+    entry = view.entry
+    where, name = found.path[0], found.path[-1]
+    if where == "env":
+        kind, place, path, text = "env", f"the variable {name}", view.variable(str(name)), entry.env[str(name)]
+    elif where == "headers":
+        kind, place, text = "header", f"the header {name}", entry.headers[str(name)]
+        path = (*(entry.fields.headers_path or entry.path), name)
+    elif where == "argv":
+        at = int(name)
+        kind, text, path = "argument", entry.argv[at], view.word(at - view.offset)
+        place = _argument(entry.argv, at, found.span)
+    else:
+        kind, place, text, path = "url", "the address", entry.url or "", entry.fields.url_path or entry.path
+    span = found.span if _at(view.config.value, path) == text else None
+    return Secret(kind, place, path, span, found.why, _LEVELS.get(found.confidence, Level.MEDIUM), _is_local(text, found.span))
+
+
+def _argument(argv: list[str], at: int, span: tuple[int, int]) -> str:
+    """Return what an argument is called: by its own `--name=`, by the option before it, or by its place."""
+    own = re.match(r"(-{0,2}[A-Za-z][\w.\-]{0,40})(?:=|:\s)", argv[at][: span[0]])
+    if own is not None:
+        return f"the argument {own[1]}"
+    before = argv[at - 1] if at else ""
+    if re.fullmatch(r"-{1,2}[A-Za-z][\w\-]{0,40}", before):
+        return f"the argument of {before}"
+    return f"argument {at}"
+
+
+def _is_local(text: str, span: tuple[int, int]) -> bool:
+    """Tell whether a secret is the password in an address of this machine: postgres://user:password@localhost/name."""
+    host = re.match(r"@(\[[0-9A-Fa-f:]+\]|[^:/@\s?#]+)", text[span[1] :])
+    return host is not None and is_loopback(host[1].strip("[]"))
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
