@@ -64,8 +64,13 @@ def audit(
             report.findings += _without_secrets(of_entry, [view]) if of_entry else []
     for rule in by_subject["machine"]:
         report.findings += _checked(rule, report, None)
-    report.findings = sorted({_order(one): one for one in report.findings}.values(), key=_order)
+    report.findings = ordered(report.findings)
     return report
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by file, the worst first, each once."""
+    return sorted({_order(one): one for one in findings}.values(), key=_order)
 
 
 def _without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Finding]:

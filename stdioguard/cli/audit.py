@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from stdioguard import __version__
-from stdioguard.audit import baseline, engine, fixes, ignores, pinning, reporters, targets
+from stdioguard.audit import baseline, engine, fixes, ignores, online, pinning, reporters, targets
 from stdioguard.audit.interface import Level
 from stdioguard.audit.machine import Machine
 from stdioguard.audit.reporters.interface import Located, Shown, located
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOUND = 1
 """Exit code where something at or above `--fail-on` was found."""
 UNREADABLE = 78
-"""Exit code where a file that was given could not be read."""
+"""Exit code where a file that was given could not be read, or OSV could not be asked."""
 PATIENCE = 0.5
 """Seconds after which a person at a terminal is shown how far it is."""
 
@@ -44,6 +44,10 @@ _LEVELS = click.Choice([str(level) for level in Level])
 @click.option("--fix", is_flag=True, help="Make the changes that settle findings: shows them, and asks.")
 @click.option("--dry-run", is_flag=True, help="With --fix: only show the changes.")
 @click.option("--yes", "-y", is_flag=True, help="With --fix: do not ask.")
+@click.option("--online", "is_online", is_flag=True, help="Ask OSV about the versions: sends names and versions of packages.")
+@click.option(
+    "--osv", metavar="ADDRESS", default=online.ADDRESS, envvar="STDIOGUARD_OSV", show_default=True, help="Where --online asks."
+)
 def audit(
     paths: tuple[str, ...],
     format_: str,
@@ -58,10 +62,12 @@ def audit(
     fix: bool,
     dry_run: bool,
     yes: bool,
+    is_online: bool,
+    osv: str,
 ) -> None:
     """Look for what is wrong with MCP servers: of every client of this user, or in each PATH (a file, a project, a home).
 
-    Nothing is started, nothing is sent, and nothing is changed without --fix.
+    Nothing is started, nothing is sent without --online, and nothing is changed without --fix.
     """
     _check(accepted, write_baseline=write_baseline, fix=fix, dry_run=dry_run, yes=yes)
     began = time.time()
@@ -74,6 +80,7 @@ def audit(
     with _progress(len(places)) as tick:
         report = engine.audit(places, Machine(is_here=not paths), tick=tick)
     report.problems = list(dict.fromkeys([*report.problems, *problems]))
+    unasked = online.extend(report, osv) if is_online else ""
     pinning.offer(report)
     found = located(report, report.findings)
     ignored: list[Located] = []
@@ -104,11 +111,13 @@ def audit(
         findings, report, __version__, began, is_terminal, hidden, len(agreed), len(ignored), notes, width, is_here=not paths
     )  # fmt: skip
     _print(reporters.report(format_, shown), output)
+    if unasked:
+        click.echo(f"stdioguard: audit: {unasked}", err=True)
     if fix:
         findings = _fix(fixes.plan(report, findings), dry_run=dry_run, yes=yes, left=findings)
     if not write_baseline and fail_on != "never" and any(one.finding.severity >= Level[fail_on.upper()] for one in findings):
         sys.exit(FOUND)
-    if report.problems and paths:
+    if unasked or (report.problems and paths):
         sys.exit(UNREADABLE)
 
 
