@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from stdioguard.installs import commands, wrapped
 
 if TYPE_CHECKING:
     from stdioguard.audit.machine import Machine
+    from stdioguard.audit.starts import StartedFile
     from stdioguard.installs.commands import Started
     from stdioguard.installs.entries import Entry
     from stdioguard.installs.find import Listing
@@ -124,6 +126,19 @@ class ConfigView:
         return self.listing.document.value if self.listing.document is not None else {}
 
     @property
+    def user(self) -> int | None:
+        """Whose file it is, by the home that it was found in; `None` where that is not known."""
+        return self.listing.found.home.uid if self.listing.found.home is not None else None
+
+    @property
+    def leads_elsewhere(self) -> bool:
+        """Whether a link leads from its place to a file that is neither the user's nor root's."""
+        snapshot = self.listing.snapshot
+        if snapshot is None or snapshot.real == os.path.abspath(self.file):
+            return False
+        return snapshot.uid not in (0, self.machine.uid, self.user)
+
+    @property
     def is_shared(self) -> bool:
         """Whether the file belongs to a project, and so comes with a repository."""
         return self.listing.found.level == "project"
@@ -168,12 +183,23 @@ class EntryView:
         """What its command line starts."""
         return commands.recognise(self.argv)
 
+    @functools.cached_property
+    def files(self) -> list[StartedFile]:
+        """The files of this machine that its command line leads to; none where it is another machine's."""
+        from stdioguard.audit import starts  # noqa: PLC0415 - which needs this module
+
+        return starts.of(self)
+
     def word(self, index: int | None) -> Path:
         """Return the way to a word of the server's own command line; to the command where the word has no place of its own."""
         fields = self.entry.fields
         if index is None:
             return fields.args_path or fields.command_path
-        place = index + self.offset
+        return self.outer(index + self.offset)
+
+    def outer(self, place: int) -> Path:
+        """Return the way to a word of the entry's whole command line, the guard's part included."""
+        fields = self.entry.fields
         if self.entry.shape == "array":
             return (*fields.command_path, place)
         if place == 0 or fields.args_path is None:

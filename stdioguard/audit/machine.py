@@ -99,6 +99,25 @@ class Machine:
                 return list({step.path: step for step in found}.values())
             so_far = os.path.join(so_far, rest.pop(0))
 
+    def target(self, path: str) -> os.stat_result | None:
+        """Return the status of what a path leads to through links; `None` where it cannot be had."""
+        try:
+            return os.stat(path)
+        except (OSError, ValueError):
+            return None
+
+    def is_missing(self, path: str) -> bool:
+        """Tell whether nothing is at a path; one that this user may not look at is not known to be missing."""
+        if self.status(path) is not None:
+            return False
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
     def hazards(self, path: str, user: int | None = None) -> list[Problem]:
         """Return what lets somebody else change an absolute path of `user` (default: this user). Nothing where it cannot be looked at."""
         key = (path, self.uid if user is None else user)

@@ -23,20 +23,20 @@ def sentence(user: int, what: str, path: str, problems: Sequence[Problem]) -> st
     if kind == "replaced":
         return f"{what} {quoted(path)} was replaced while it was checked; start again"
     place = "it" if where == path else quoted(where)
-    reason, advice = _reason(user, kind, status, detail)
+    why, advice = reason(user, kind, status, detail)
     commands: dict[str, list[str]] = {}
     for entry, sort, found, _ in problems:
-        command, owner = _command(entry, sort, found)
+        words, owner = command(entry, sort, found)
         if user not in (0, owner):
-            command = f"sudo {command}"
-        names = commands.setdefault(command, [])
+            words = f"sudo {words}"
+        names = commands.setdefault(words, [])
         if quoted(entry) not in names:
             names.append(quoted(entry))
-    mend = " && ".join(f"{command} {' '.join(names)}" for command, names in commands.items())
-    return f"{what} {quoted(path)} is not safe to use: {place} {reason}; {advice}run: {mend}"
+    mend = " && ".join(f"{words} {' '.join(names)}" for words, names in commands.items())
+    return f"{what} {quoted(path)} is not safe to use: {place} {why}; {advice}run: {mend}"
 
 
-def _reason(user: int, kind: str, status: os.stat_result, detail: str) -> tuple[str, str]:
+def reason(user: int, kind: str, status: os.stat_result, detail: str) -> tuple[str, str]:
     """Return what is wrong, and what to consider before the command is run."""
     mode = f"mode {status.st_mode & 0o7777:04o}"
     if kind == "owner":
@@ -52,12 +52,12 @@ def _reason(user: int, kind: str, status: os.stat_result, detail: str) -> tuple[
         )
     if kind == "mounted":
         return f"is a file system that {detail} has mounted (FUSE)", "use a copy elsewhere, or "
-    if _is_shared(status):
+    if is_shared(status):
         return f"is shared with {detail} ({mode})", "use a folder of your own; to see whose it is, "
     return f"can be changed by {detail} ({mode})", ""
 
 
-def _command(path: str, kind: str, status: os.stat_result) -> tuple[str, int]:
+def command(path: str, kind: str, status: os.stat_result) -> tuple[str, int]:
     """Return the command that takes the path as its last argument, and the user, beside root, who may run it."""
     mode, owner = status.st_mode, status.st_uid
     if kind == "owner":
@@ -69,12 +69,12 @@ def _command(path: str, kind: str, status: os.stat_result) -> tuple[str, int]:
         return "chmod ug-s", owner
     if kind == "mounted":
         return "umount", 0
-    if _is_shared(status):
+    if is_shared(status):
         return "ls -ld", os.geteuid()
     return f"chmod {'go' if mode & 0o022 == 0o022 else 'o' if mode & 0o002 else 'g'}-w", owner
 
 
-def _is_shared(status: os.stat_result) -> bool:
+def is_shared(status: os.stat_result) -> bool:
     """Tell whether it is a folder like /tmp, which is for everybody, and shall stay so."""
     return bool(status.st_mode & _STICKY) and status.st_mode & 0o170000 == _DIRECTORY
 

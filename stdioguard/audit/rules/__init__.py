@@ -53,4 +53,23 @@ _COMMANDS = (
 _SECRETS = (committed_secret, plaintext_secret, readable_secret, secret_address, secret_argument, unknown_secret)
 
 RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMANDS, *_SECRETS))
+    foreign_config,
+    missing_program,
+    setuid_program,
+    temporary_program,
+    unguarded_server,
+    unpinned_package,
+    unsafe_path_entry,
+    writable_config,
+    writable_program,
+)
+
+_OWN = (
+    unguarded_server,
+)  # fmt: skip
+_FILES = (
+    foreign_config, missing_program, setuid_program, temporary_program, unsafe_path_entry, writable_config, writable_program,
+)  # fmt: skip
+
+RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES))
 """Every rule, in the order of the documentation."""
