@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from stdioguard.audit.interface import Rule
     from stdioguard.audit.machine import Machine
+    from stdioguard.audit.running import Running
     from stdioguard.installs.find import Found, Listing
 
 HIDDEN = "[secret]"
@@ -34,6 +36,13 @@ class Report:
     machine: Machine | None = None
     """What rules about the machine as a whole ask."""
 
+    @functools.cached_property
+    def running(self) -> list[Running]:
+        """The servers that are running on this machine."""
+        from stdioguard.audit import running  # noqa: PLC0415 - which needs this module
+
+        return running.servers(self)
+
     def listing(self, file: str) -> Listing | None:
         """Return what was read of a file."""
         return next((config.listing for config in self.configs if config.file == file), None)
@@ -50,6 +59,7 @@ def audit(
     report = Report(machine=machine)
     chosen = list(rules)
     by_subject = {name: [rule for rule in chosen if rule.subject == name] for name in ("entry", "config", "machine")}
+    seen: set[str] = set()
     for place in places:
         tick(place.path)
         config = ConfigView(find.read_entries(place), machine)
@@ -57,7 +67,10 @@ def audit(
         report.configs.append(config)
         if config.listing.problem:
             report.problems.append(config.listing.problem)
-        of_file = [one for rule in by_subject["config"] for one in _checked(rule, config, config)]
+        # A file that two clients read is two listings; what is wrong with it as a whole is told once.
+        is_new = config.file not in seen or bool(config.entries)
+        seen.add(config.file)
+        of_file = [one for rule in by_subject["config"] if is_new for one in _checked(rule, config, config)]
         report.findings += _without_secrets(of_file, config.entries) if of_file else []
         for view in config.entries:
             of_entry = [one for rule in by_subject["entry"] for one in _checked(rule, view, config)]

@@ -55,7 +55,12 @@ _SECRETS = (committed_secret, plaintext_secret, readable_secret, secret_address,
 RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMANDS, *_SECRETS))
     foreign_config,
     missing_program,
+    orphaned_server,
+    public_listener,
+    running_as_root,
+    running_unguarded,
     setuid_program,
+    several_versions,
     temporary_program,
     unguarded_server,
     unpinned_package,
@@ -70,6 +75,9 @@ _OWN = (
 _FILES = (
     foreign_config, missing_program, setuid_program, temporary_program, unsafe_path_entry, writable_config, writable_program,
 )  # fmt: skip
+_RUNNING = (
+    orphaned_server, public_listener, running_as_root, running_unguarded, several_versions,
+)  # fmt: skip
 
-RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES))
+RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_RUNNING))
 """Every rule, in the order of the documentation."""
