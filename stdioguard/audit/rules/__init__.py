@@ -53,14 +53,26 @@ _COMMANDS = (
 _SECRETS = (committed_secret, plaintext_secret, readable_secret, secret_address, secret_argument, unknown_secret)
 
 RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMANDS, *_SECRETS))
+    approvals_turned_off,
+    auto_approved_tools,
+    confusable_server_name,
+    duplicate_key,
     foreign_config,
+    headers_helper,
     missing_program,
+    odd_remote_address,
     orphaned_server,
+    plain_http_remote,
+    preapproved_project_servers,
+    project_autostart,
+    project_hooks,
     public_listener,
     running_as_root,
     running_unguarded,
+    sandbox_turned_off,
     setuid_program,
     several_versions,
+    shadowed_server,
     temporary_program,
     unguarded_server,
     unpinned_package,
@@ -75,9 +87,13 @@ _OWN = (
 _FILES = (
     foreign_config, missing_program, setuid_program, temporary_program, unsafe_path_entry, writable_config, writable_program,
 )  # fmt: skip
+_CLIENTS = (
+    approvals_turned_off, auto_approved_tools, confusable_server_name, duplicate_key, headers_helper, odd_remote_address,
+    plain_http_remote, preapproved_project_servers, project_autostart, project_hooks, sandbox_turned_off, shadowed_server,
+)  # fmt: skip
 _RUNNING = (
     orphaned_server, public_listener, running_as_root, running_unguarded, several_versions,
 )  # fmt: skip
 
-RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_RUNNING))
+RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_CLIENTS, *_RUNNING))
 """Every rule, in the order of the documentation."""
