@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stdioguard.guard.display import visible
-from stdioguard.installs import find
+from stdioguard.installs import bundles, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,10 @@ _ENDINGS = (".json", ".jsonc", ".json5", ".toml", ".yaml", ".yml", ".code-worksp
 _MARKS = re.compile(
     rb"mcp_?servers|context_servers|\"(?:mcp|servers|mcp_config)\"\s*:|^extensions:", re.IGNORECASE | re.MULTILINE
 )
+_OF_A_HOME = (
+    ".bashrc", ".profile", ".zshrc", ".bash_history", ".zsh_history", ".config", ".local", ".ssh", ".claude.json", "AppData", "Library",
+)  # fmt: skip
+"""What homes have, and repositories have not."""
 _READ = 1 << 20
 """Bytes of a file that are looked through for what only configurations of servers have."""
 
@@ -51,11 +55,16 @@ def _given(path: str, problems: list[str]) -> Iterator[find.Found]:
         yield find.given(path)
         return
     root = os.path.abspath(path)
-    yield from (place for place in find.config_files(find.Home(root)) if place.path.startswith(root.rstrip(os.sep) + os.sep))
-    known = find.projects(root)
-    yield from known.files
-    there = {place.path for place in known.files}
+    own = [place for place in find.config_files(find.Home(root)) if place.path.startswith(root.rstrip(os.sep) + os.sep)]
+    known = find.projects(root).files
+    # What both have, such as .cursor/mcp.json, is a person's in a home and comes with the repository in a project.
+    yield from [*own, *known] if _is_home(root) else [*known, *own]
+    there = {place.path for place in known}
     yield from (find.given(file) for file in _files(root, problems) if file not in there and _looks_like_one(file))
+
+
+def _is_home(root: str) -> bool:
+    return any(os.path.lexists(os.path.join(root, name)) for name in _OF_A_HOME)
 
 
 def _files(root: str, problems: list[str]) -> Iterator[str]:
@@ -85,7 +94,7 @@ def _files(root: str, problems: list[str]) -> Iterator[str]:
                 continue
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                is_file = not is_folder and entry.name.endswith(_ENDINGS) and not entry.is_dir()
+                is_file = not is_folder and entry.name.endswith((*_ENDINGS, *bundles.ENDINGS)) and not entry.is_dir()
             except OSError:
                 continue
             if is_folder:
@@ -96,6 +105,8 @@ def _files(root: str, problems: list[str]) -> Iterator[str]:
 
 
 def _looks_like_one(path: str) -> bool:
+    if bundles.is_bundle(path):
+        return True
     try:
         # A FIFO would keep the audit waiting for its other end.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from stdioguard.guard.display import visible
-from stdioguard.installs import dialects
+from stdioguard.installs import bundles, dialects
 from stdioguard.installs.dialects import claude_code, jetbrains
 from stdioguard.sandbox import clients
 from stdioguard.sandbox.protected import MOVED
@@ -60,7 +60,7 @@ class Found:
     path: str
     level: Level
     form: str
-    """`json`, `jsonc`, `json5`, `toml`, `yaml` or `xml`."""
+    """`json`, `jsonc`, `json5`, `toml`, `yaml` or `xml`; `mcpb` for an archive with a manifest in it."""
 
     key: str
     """The way to the servers in it, as in the table of clients; empty if it is to be guessed."""
@@ -193,6 +193,8 @@ _FORMS = {
 def given(path: str) -> Found:
     """Return how to read a file that a person names: as the client's whose file it looks like, else by guessing."""
     path = os.path.abspath(path)
+    if bundles.is_bundle(path):
+        return Found("Claude Desktop", path, "extension", "mcpb", "server.mcp_config")
     for config, place in _places():
         if _ends_like(path, place):
             return Found(config.client, path, "given", _form(path, config.format), config.key)
@@ -300,6 +302,8 @@ def read_entries(found: Found) -> Listing:
     """Read one file. Never raises for what is in it or how it lies there: that is the listing's `problem`."""
     from stdioguard.installs import files, formats  # noqa: PLC0415 - parsers, which finding files does not need
 
+    if found.form == "mcpb":
+        return _of_bundle(found)
     try:
         snapshot = files.read(found.path)
     except files.FileProblem as problem:
@@ -323,6 +327,19 @@ def read_entries(found: Found) -> Listing:
     if found.level == "extension":
         entries = [replace(entry, disabled=entry.disabled or _is_off(found.path)) for entry in entries]
     return Listing(found, document, snapshot, entries)
+
+
+def _of_bundle(found: Found) -> Listing:
+    """Read the manifest in an archive. It is never edited, so that there is no snapshot."""
+    from stdioguard.installs import files, formats  # noqa: PLC0415 - see above
+
+    try:
+        document = formats.parse(bundles.read(found.path).manifest, "json")
+    except (files.FileProblem, formats.FormatError) as error:
+        return Listing(
+            found, problem=str(error) if isinstance(error, files.FileProblem) else f"{found.path}: manifest.json: {error}"
+        )
+    return Listing(found, document, None, entries_of(found, document.value))
 
 
 def entries_of(found: Found, value: Any) -> list[Entry]:

@@ -55,13 +55,16 @@ _SECRETS = (committed_secret, plaintext_secret, readable_secret, secret_address,
 RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMANDS, *_SECRETS))
     approvals_turned_off,
     auto_approved_tools,
+    broad_extension_folder,
     confusable_server_name,
     duplicate_key,
+    extension_entry_point,
     foreign_config,
     headers_helper,
     missing_program,
     odd_remote_address,
     orphaned_server,
+    outdated_manifest,
     plain_http_remote,
     preapproved_project_servers,
     project_autostart,
@@ -76,7 +79,10 @@ RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMAND
     temporary_program,
     unguarded_server,
     unpinned_package,
+    unprotected_extension_setting,
+    unsafe_bundle,
     unsafe_path_entry,
+    unsigned_extension,
     writable_config,
     writable_program,
 )
@@ -94,6 +100,10 @@ _CLIENTS = (
 _RUNNING = (
     orphaned_server, public_listener, running_as_root, running_unguarded, several_versions,
 )  # fmt: skip
+_EXTENSIONS = (
+    broad_extension_folder, extension_entry_point, outdated_manifest, unprotected_extension_setting, unsafe_bundle,
+    unsigned_extension,
+)  # fmt: skip
 
-RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_CLIENTS, *_RUNNING))
+RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_CLIENTS, *_RUNNING, *_EXTENSIONS))
 """Every rule, in the order of the documentation."""

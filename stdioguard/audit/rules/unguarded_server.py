@@ -16,6 +16,8 @@ def check(view: EntryView) -> Iterator[Finding]:
     """Yield a finding for a server that is not wrapped. One that is in a repository is its readers' business."""
     if view.entry.kind != "stdio" or view.entry.disabled or view.guard is not None or view.config.is_shared:
         return
+    if view.config.listing.found.form == "mcpb":
+        return  # not installed yet
     fix = Fix("put stdioguard in front of it", "wrap") if view.entry.editable else None
     yield view.finding(RULE, f"{view.entry.name} runs with all of your rights", fix=fix)
 
