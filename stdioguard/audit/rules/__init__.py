@@ -56,13 +56,21 @@ RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMAND
     approvals_turned_off,
     auto_approved_tools,
     broad_extension_folder,
+    broken_guard,
+    broken_profile,
+    changed_since_wrapped,
+    client_without_expiry,
     confusable_server_name,
+    default_profile,
+    degraded_guard,
     duplicate_key,
     extension_entry_point,
     foreign_config,
     headers_helper,
     missing_program,
     odd_remote_address,
+    open_state_folder,
+    open_token_file,
     orphaned_server,
     outdated_manifest,
     plain_http_remote,
@@ -83,12 +91,14 @@ RULES = tuple(module.RULE for module in (unguarded_server, *_PACKAGES, *_COMMAND
     unsafe_bundle,
     unsafe_path_entry,
     unsigned_extension,
+    wide_profile,
     writable_config,
     writable_program,
 )
 
 _OWN = (
-    unguarded_server,
+    broken_guard, broken_profile, changed_since_wrapped, client_without_expiry, default_profile, degraded_guard,
+    open_state_folder, open_token_file, unguarded_server, wide_profile,
 )  # fmt: skip
 _FILES = (
     foreign_config, missing_program, setuid_program, temporary_program, unsafe_path_entry, writable_config, writable_program,
