@@ -71,10 +71,10 @@ def audit(
         is_new = config.file not in seen or bool(config.entries)
         seen.add(config.file)
         of_file = [one for rule in by_subject["config"] if is_new for one in _checked(rule, config, config)]
-        report.findings += _without_secrets(of_file, config.entries) if of_file else []
+        report.findings += without_secrets(of_file, config.entries) if of_file else []
         for view in config.entries:
             of_entry = [one for rule in by_subject["entry"] for one in _checked(rule, view, config)]
-            report.findings += _without_secrets(of_entry, [view]) if of_entry else []
+            report.findings += without_secrets(of_entry, [view]) if of_entry else []
     for rule in by_subject["machine"]:
         report.findings += _checked(rule, report, None)
     report.findings = ordered(report.findings)
@@ -86,7 +86,7 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted({_order(one): one for one in findings}.values(), key=_order)
 
 
-def _without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Finding]:
+def without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Finding]:
     """Return findings whose texts hold no secret of these servers: rules are careful, and a report goes to others."""
     secrets = {text for view in views for text in secrets_of(view) if len(text) >= MIN_SECRET}
     if not secrets:

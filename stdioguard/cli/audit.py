@@ -17,6 +17,7 @@ from stdioguard.audit.interface import Level
 from stdioguard.audit.machine import Machine
 from stdioguard.audit.reporters.interface import Located, Shown, located
 from stdioguard.guard.display import shortened, visible
+from stdioguard.launch.errors import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,9 @@ _LEVELS = click.Choice([str(level) for level in Level])
 @click.option("--baseline", "accepted", metavar="FILE", type=click.Path(), help="Leave out the findings that FILE accepts.")
 @click.option("--write-baseline", is_flag=True, help="Accept what is found now: write it to the file of --baseline.")
 @click.option("--no-ignores", is_flag=True, help="Heed no comment and no ignore file: for what others have written.")
+@click.option(
+    "--probe", is_flag=True, help="Start each server in the sandbox, without network or grants, and judge what it offers."
+)
 @click.option("--fix", is_flag=True, help="Make the changes that settle findings: shows them, and asks.")
 @click.option("--dry-run", is_flag=True, help="With --fix: only show the changes.")
 @click.option("--yes", "-y", is_flag=True, help="With --fix: do not ask.")
@@ -59,6 +63,7 @@ def audit(
     *,
     write_baseline: bool,
     no_ignores: bool,
+    probe: bool,
     fix: bool,
     dry_run: bool,
     yes: bool,
@@ -67,7 +72,7 @@ def audit(
 ) -> None:
     """Look for what is wrong with MCP servers: of every client of this user, or in each PATH (a file, a project, a home).
 
-    Nothing is started, nothing is sent without --online, and nothing is changed without --fix.
+    Nothing is started without --probe, nothing is sent without --online, and nothing is changed without --fix.
     """
     _check(accepted, write_baseline=write_baseline, fix=fix, dry_run=dry_run, yes=yes)
     began = time.time()
@@ -81,6 +86,8 @@ def audit(
         report = engine.audit(places, Machine(is_here=not paths), tick=tick)
     report.problems = list(dict.fromkeys([*report.problems, *problems]))
     unasked = online.extend(report, osv) if is_online else ""
+    if probe:
+        _probe(report)
     pinning.offer(report)
     found = located(report, report.findings)
     ignored: list[Located] = []
@@ -119,6 +126,17 @@ def audit(
         sys.exit(FOUND)
     if unasked or (report.problems and paths):
         sys.exit(UNREADABLE)
+
+
+def _probe(report: engine.Report) -> None:
+    from stdioguard.audit import probe, surfaces  # noqa: PLC0415 - starts servers, and is only for who asks for that
+
+    runs = [view.entry.name for config in report.configs for view in config.entries if probe.is_for(view)]
+    try:
+        with _progress(len(runs)) as tick:
+            surfaces.add(report, tick)
+    except probe.ProbeRefused as refusal:
+        _end(visible(str(refusal)), REFUSED)
 
 
 def _check(accepted: str | None, *, write_baseline: bool, fix: bool, dry_run: bool, yes: bool) -> None:

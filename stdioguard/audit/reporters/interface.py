@@ -108,10 +108,10 @@ def located(report: Report, findings: Sequence[Finding]) -> list[Located]:
 
 def known_rules() -> dict[str, Rule]:
     """Return every rule by its slug, those about the audit itself included."""
-    from stdioguard.audit import ignores  # noqa: PLC0415 - which is given what is located here
+    from stdioguard.audit import ignores, probed  # noqa: PLC0415 - which are given what is located here
     from stdioguard.audit.rules import RULES  # noqa: PLC0415 - rules import the interface
 
-    return {rule.slug: rule for rule in (*RULES, *ignores.RULES)}
+    return {rule.slug: rule for rule in (*RULES, *probed.SURFACE, *probed.DEFINITIONS, *ignores.RULES)}
 
 
 class Lines:

@@ -116,4 +116,4 @@ _EXTENSIONS = (
 )  # fmt: skip
 
 RULES = tuple(module.RULE for module in (unpinned_package, *_OWN, *_FILES, *_CLIENTS, *_RUNNING, *_EXTENSIONS))
-"""Every rule, in the order of the documentation."""
+"""Every rule, in the order of the documentation. Those of `--probe` are in `surfaces`, which starts what it looks at."""
