@@ -86,7 +86,10 @@ class Shown:
 def located(report: Report, findings: Sequence[Finding]) -> list[Located]:
     """Return findings with their places. What has no place of its own gets that of the nearest thing above it."""
     rules = known_rules()
-    documents = {config.file: config.listing.document for config in report.configs if config.listing.document is not None}
+    documents: dict[str, Document] = {}
+    for config in report.configs:
+        if config.listing.document is not None and _has_places(config.listing.document):
+            documents[config.file] = config.listing.document
     entries = {(config.file, view.entry.name): view.entry.path for config in report.configs for view in config.entries}
     lines = {}
     found = []
@@ -126,6 +129,15 @@ class Lines:
         return line, offset - self._starts[line - 1] + 1
 
 
+def _has_places(document: Document) -> bool:
+    """Tell whether it can be said where things stand in a text; asked once, since a text with too many of them is read to the limit."""
+    try:
+        document.root()
+    except FormatError:
+        return False
+    return True
+
+
 def _span(document: Document, finding: Finding) -> tuple[int, int]:
     span = _nearest(document, finding.path, on_key=finding.on_key)
     if span is None:
@@ -141,13 +153,10 @@ def _span(document: Document, finding: Finding) -> tuple[int, int]:
 
 def _nearest(document: Document, path: Sequence[str | int], *, on_key: bool) -> Span | None:
     way = tuple(path)
-    try:
-        span = (document.key_span(way) or document.span(way)) if on_key else document.span(way)
-        while span is None and way:
-            way = way[:-1]
-            span = document.key_span(way) or document.span(way)
-    except FormatError:  # a text whose parts cannot be told apart
-        return None
+    span = (document.key_span(way) or document.span(way)) if on_key else document.span(way)
+    while span is None and way:
+        way = way[:-1]
+        span = document.key_span(way) or document.span(way)
     return span
 
 
