@@ -33,13 +33,16 @@ def of(paths: Sequence[str], problems: list[str] | None = None) -> Iterator[find
 
     What could not be looked through is added to `problems`, in one line each.
     """
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    known: set[str] = set()
     told = problems if problems is not None else []
     for place in _own() if not paths else (place for path in paths for place in _given(path, told)):
-        real = os.path.realpath(place.path) + "\0" + place.key
-        if real not in seen:
-            seen.add(real)
+        real = os.path.realpath(place.path)
+        # One file may be two clients'. Where a client's key is known, guessing finds nothing more in it.
+        if (real, place.key) not in seen and (place.key or real not in known):
             yield place
+        seen.add((real, place.key))
+        known.add(real)
 
 
 def _own() -> Iterator[find.Found]:

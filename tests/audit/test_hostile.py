@@ -204,7 +204,7 @@ def test_a_thousand_folders_inside_each_other(tmp_path):
     "name",
     [
         b"\xff\xfe.json",
-        "a\nb.json".encode(),
+        b"a\nb.json",
         b"\x1b[31m.json",
         "\u202egnp.json".encode(),
         b"<img src=x onerror=1>.json",
