@@ -19,6 +19,7 @@ from stdioguard.identity.secrets import SecretError
 from stdioguard.installs import files, masking, shim, wrap
 from stdioguard.installs.formats.document import Change, FormatError
 from stdioguard.installs.journal import JournalError
+from stdioguard.installs.plan import FAILED, LEFT, RENEWED, WRAPPED, Options, Plan
 from stdioguard.policy.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _wraps(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
         except _PROBLEMS as error:
             step.problem = visible(str(error))
         else:
-            changed = [row for row in done.rows if row.outcome in (wrap.WRAPPED, wrap.RENEWED)]
+            changed = [row for row in done.rows if row.outcome in (WRAPPED, RENEWED)]
             names = {row.name for row in changed}
             step.settles = [one for one in of_file if one.finding.entry in names]
             step.title = "put stdioguard in front of " + ", ".join(row.name for row in changed)
@@ -161,7 +162,7 @@ def _wraps(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
             steps += [
                 Step(f"wrap {row.name}", file, "wrap", problem=visible(f"{file}: {row.name}: {'; '.join(row.notes)}"))
                 for row in done.rows
-                if row.outcome in (wrap.FAILED, wrap.LEFT)
+                if row.outcome in (FAILED, LEFT)
             ]
             if not changed:
                 continue
@@ -169,12 +170,12 @@ def _wraps(found: list[Located], configs: dict[str, ConfigView]) -> list[Step]:
     return steps
 
 
-def _wrap(step: Step, *, dry: bool) -> wrap.Plan:
+def _wrap(step: Step, *, dry: bool) -> Plan:
     if step.config is None:
         raise AssertionError("a step without a file")
-    options = wrap.Options(shim.path())
+    options = Options(shim.path())
     done = wrap.wrap(step.config.listing.found, lambda entry: entry.path in step.entries, options, dry=dry)
-    failed = [row for row in done.rows if row.outcome == wrap.FAILED] if not dry else []
+    failed = [row for row in done.rows if row.outcome == FAILED] if not dry else []
     if failed:
         raise FixError(f"{step.target}: {failed[0].name}: {'; '.join(failed[0].notes)}")
     return done
