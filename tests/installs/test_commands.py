@@ -422,3 +422,11 @@ def test_recognising_never_raises() -> None:
         for two in words:
             for three in words:
                 assert isinstance(recognise([one, two, three]), Started)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["cmd", "/c", "((("], ["cmd", "/c", "&&"], ["cmd", "/c", "&", "&"], ["bash", "-c", "((("], ["bash", "-c", "x" * 100_000]],
+)
+def test_a_shells_line_of_nothing_but_operators_or_without_end_is_opaque(argv):
+    assert recognise(argv).opaque

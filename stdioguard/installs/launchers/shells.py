@@ -97,7 +97,7 @@ def line(text: str) -> tuple[list[Word], str]:
 
 def _likeliest(segments: list[list[_Text]]) -> list[_Text]:
     """Return the command that a line is for: the last that does not only set things up."""
-    return ([segment for segment in segments if segment[0] not in _SETS_UP] or segments)[-1]
+    return ([segment for segment in segments if segment and segment[0] not in _SETS_UP] or segments)[-1]
 
 
 def windows_shell(words: list[Word]) -> tuple[list[Word], str] | None:
