@@ -29,6 +29,8 @@ def examples(slug, name):
 def found(tmp_path, form, path, text, slug):
     file = tmp_path / (path or f"mcp.{form}")
     file.parent.mkdir(parents=True, exist_ok=True)
+    if path and path.startswith(".cursor/"):
+        (tmp_path / ".bashrc").touch()  # in a home that file is a person's, in a project it comes with the repository
     file.write_text(text)
     rules = [rule for rule in RULES if rule.slug == slug]
     report = engine.audit(targets.of([str(tmp_path) if path else str(file)]), Machine(is_here=bool(path)), rules=rules)

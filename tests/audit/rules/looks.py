@@ -26,6 +26,8 @@ def found(tmp_path, entry, slug, path="mcp.json", *, here=False):
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"mcpServers": {"notes": entry}}))
+    if path.startswith(".cursor/"):
+        (tmp_path / ".bashrc").touch()  # in a home that file is a person's, in a project it comes with the repository
     place = str(file) if path == "mcp.json" else str(tmp_path)
     report = engine.audit(targets.of([place]), Machine(is_here=here), rules=[rule(slug)])
     assert report.problems == []
