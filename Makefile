@@ -46,6 +46,7 @@ $(BENCH_PEERS)/node_modules/.made: $(BENCH_PEERS)/package-lock.json
 bench: $(VENV)/.made $(NODE_SERVERS)/node_modules/.made $(BENCH_PEERS)/node_modules/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench.session --write
+	$(BIN)/python -m bench.audit --write
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis

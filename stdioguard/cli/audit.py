@@ -32,14 +32,16 @@ _LEVELS = click.Choice([str(level) for level in Level])
 
 
 @click.command(name="audit")
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(readable=False))
 @click.option("--format", "format_", type=click.Choice(reporters.FORMATS), default="text", help="How to print the result.")
-@click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Write the result to FILE.")
+@click.option("--output", "-o", metavar="FILE", type=click.Path(readable=False), help="Write the result to FILE.")
 @click.option("--level", type=_LEVELS, default="low", show_default=True, help="The least severity that is shown.")
 @click.option("--confidence", type=_LEVELS, default="medium", show_default=True, help="The least confidence that is shown.")
 @click.option("--fail-on", type=click.Choice([*(str(level) for level in Level), "never"]), default="medium", show_default=True,
               help="Exit with 1 where something of this severity or more is found.")  # fmt: skip
-@click.option("--baseline", "accepted", metavar="FILE", type=click.Path(), help="Leave out the findings that FILE accepts.")
+@click.option(
+    "--baseline", "accepted", metavar="FILE", type=click.Path(readable=False), help="Leave out the findings that FILE accepts."
+)
 @click.option("--write-baseline", is_flag=True, help="Accept what is found now: write it to the file of --baseline.")
 @click.option("--no-ignores", is_flag=True, help="Heed no comment and no ignore file: for what others have written.")
 @click.option(

@@ -23,6 +23,7 @@ def audited(*words, format_="json", **more):
     result = subprocess.run(
         [
             sys.executable,
+            "-P",
             "-m",
             "stdioguard",
             "audit",
@@ -313,13 +314,28 @@ def test_what_this_user_may_not_read_is_told(tmp_path):
     for folder in (tmp_path, *tmp_path.parents):
         if not folder.stat().st_mode & 0o001:
             folder.chmod(folder.stat().st_mode | 0o055)
-    script = f"import os\nos.setgid(65534); os.setuid(65534)\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom stdioguard.cli.app import app\nsys.argv = ['stdioguard', 'audit', *sys.argv[1:]]\napp()"
-    words = [sys.executable, "-c", script, str(closed), str(tmp_path / "open"), str(inside), "--format", "json"]
+    # The interpreter may be where only root can read, so all that is needed is loaded before the change of users.
+    script = (
+        "import os, sys\nfrom stdioguard.cli.audit import audit\n"
+        "audit([sys.argv[1], '--format', 'json', '--output', os.devnull], standalone_mode=False)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\naudit(sys.argv[2:])"
+    )
+    words = [
+        sys.executable,
+        "-c",
+        script,
+        str(tmp_path / "open"),
+        str(closed),
+        str(tmp_path / "open"),
+        str(inside),
+        "--format",
+        "json",
+    ]
     result = subprocess.run(
         words, capture_output=True, text=True, timeout=60, env={"HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}, cwd="/"
     )
-    said = json.loads(result.stdout)
     assert result.returncode == 78, result.stderr
+    said = json.loads(result.stdout)
     assert len(said["problems"]) == 2
     assert [one["entry"] for one in said["findings"] if one["rule"] == "unpinned-package"] == ["a"]
 
