@@ -35,8 +35,8 @@ BUDGET = 10.0
 NOTE = """\
 The same real files, each as the `.mcp.json` of a project, with what each scanner shows by default, without a network. Programs started and
 sockets opened are counted by strace; each scanner's own first program is left out. The counts do not say how many findings are right.
-`mcp-scan` takes one file at a time, so its time is that of as many starts. Cisco's `mcp-scanner` is not here: it starts the servers of a
-configuration, or asks a service, to find anything."""
+`mcp-scan` and `mcp-audit-scanner` take one file at a time, so their time is that of as many starts. Cisco's `mcp-scanner` is not here: it
+starts the servers of a configuration, or asks a service, to find anything."""
 OURS = [sys.executable, "-m", "stdioguard", "audit"]
 
 
@@ -83,7 +83,10 @@ class Scanner:
     def commands(self, root: Path, configs: Path) -> list[list[str]]:
         """Return the command lines that have it look at every file."""
         given = sorted(configs.rglob(".mcp.json")) if self.one_by_one else [configs]
-        return [[str(root / self.program), *(word.format(path) for word in self.words)] for path in given]
+        program = [str(root / self.program)]
+        if self.program.startswith("npm/"):  # its first line would start `env`, which would start node
+            program = [shutil.which("node") or "node", str((root / self.program).resolve())]
+        return [[*program, *(word.format(path) for word in self.words)] for path in given]
 
     def version(self, root: Path) -> str:
         """Return its version, by what its installer has noted."""
@@ -111,7 +114,9 @@ def _lists(value: object, key: str) -> Iterator[list[object]]:
 SCANNERS = [
     Scanner("mcplint-sec", "mcplint-sec/bin/mcplint-sec", ("scan", "{}", "--json"), "findings"),
     Scanner("agent-audit-kit", "agent-audit-kit/bin/agent-audit-kit", ("scan", "{}", "--format", "json"), "findings"),
-    Scanner("mcp-audit-scanner", "mcp-audit-scanner/bin/mcp-audit", ("scan", "--path", "{}", "--format", "json"), "findings"),
+    Scanner(
+        "mcp-audit-scanner", "mcp-audit-scanner/bin/mcp-audit", ("scan", "{}", "--format", "json"), "findings", one_by_one=True
+    ),
     Scanner(
         "mcp-scan",
         "npm/node_modules/.bin/mcp-scan",
@@ -152,7 +157,7 @@ def traced(commands: list[list[str]], folder: Path) -> tuple[list[str], float, s
     for words in commands:
         subprocess.run([*alone, *trace, *words], capture_output=True, env=environment, check=False)
         calls += re.findall(r"^\d+ +(execve|execveat|socket)\(.*= \d+$", log.read_text(errors="replace"), re.MULTILINE)
-    # A script's first line may name `env`, which starts its interpreter: the first program of each command is not counted.
+    # Each command's own program is not counted.
     return outs, seconds, str(len(calls) - calls.count("socket") - len(commands)), str(calls.count("socket"))
 
 

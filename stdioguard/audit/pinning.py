@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stdioguard.audit.engine import Report
     from stdioguard.audit.interface import EntryView
 
-RULE = "unpinned-package"
+RULES = ("unpinned-package", "mutable-version")
 _FETCHERS = ("npx", "npm", "uvx", "uv", "pipx")
 _EXACT = re.compile(r"[0-9]+(\.[0-9]+)+([-+.]?[0-9A-Za-z][0-9A-Za-z.+\-]*)?\Z")
 _MAX_MANIFEST = 1 << 20
@@ -31,7 +31,7 @@ def offer(report: Report) -> None:
     views = {(config.file, view.entry.path): view for config in report.configs for view in config.entries}
     by_name = {(file, view.entry.name): view for (file, _), view in views.items()}
     for number, finding in enumerate(report.findings):
-        if finding.rule != RULE or finding.fix is not None:
+        if finding.rule not in RULES or finding.fix is not None:
             continue
         view = by_name.get((finding.file, finding.entry))
         fix = _fix(view) if view is not None and view.entry.editable else None

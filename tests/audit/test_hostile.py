@@ -248,7 +248,7 @@ def test_servers_whose_every_word_is_hostile(tmp_path, format_):
     assert "<script" not in text or format_ != "html"
 
 
-@pytest.mark.parametrize(("format_", "count"), [("text", 100_000), *((name, 10_000) for name in FORMATS[1:])])
+@pytest.mark.parametrize(("format_", "count"), [("text", 50_000), *((name, 10_000) for name in FORMATS[1:])])
 def test_very_many_servers_in_one_file(tmp_path, format_, count):
     path = tmp_path / ".mcp.json"
     path.write_text(
@@ -257,15 +257,16 @@ def test_very_many_servers_in_one_file(tmp_path, format_, count):
     assert audited(path, format_=format_)
 
 
-def test_a_word_of_two_hundred_thousand_characters_costs_no_more_than_it_is_long(tmp_path):
+def test_a_word_of_a_hundred_thousand_characters_costs_no_more_than_it_is_long(tmp_path):
     for word in (
-        "a" * (1 << 20),
-        "a@" * (1 << 19),
-        "=-" * (1 << 19),
-        "/." * (1 << 19),
-        "sh -c '" * 100_000,
-        "https://u:p@" * 80_000,
-        "$(" * (1 << 19),
+        "a" * 100_000,
+        "a@" * 50_000,
+        "=-" * 50_000,
+        "/." * 50_000,
+        "sh -c '" * 15_000,
+        "https://u:p@" * 8_000,
+        "$(" * 50_000,
+        "sk-" * 30_000,
     ):
         config(
             tmp_path,

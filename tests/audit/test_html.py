@@ -78,7 +78,7 @@ def _scene(tmp_path):
     findings = [
         finding(
             cursor,
-            rule="shell-pipe",
+            rule="download-and-run",
             severity=Level.HIGH,
             message="db starts whatever get.example.com sends at that moment",
             advice="Install it once, look at it, and start the installed program.",
