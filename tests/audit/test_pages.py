@@ -1,5 +1,6 @@
 """Every rule has a page whose examples are true: the bad one is found, the good one is not."""
 
+import os
 import re
 from pathlib import Path
 
@@ -67,3 +68,26 @@ def test_a_rule_has_one_slug_and_only_words_that_a_page_can_be_called():
     slugs = [rule.slug for rule in RULES]
     assert len(set(slugs)) == len(slugs)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", slug) for slug in slugs)
+
+
+def index() -> str:
+    """The page that lists all rules."""
+    lines = [
+        "# The rules of the audit",
+        "",
+        "Each has a page: what it finds, why that is bad, a bad and a good example (both are run by the tests), how to fix it. How a report is read is",
+        "in [audit.md](../audit.md). What `--probe` finds in tools' definitions is in [definitions.md](../definitions.md).",
+        "",
+        "| rule | finds | severity | confidence |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [f"| [{rule.slug}]({rule.slug}.md) | {rule.title} | {rule.severity} | {rule.confidence} |" for rule in RULES]
+    return "\n".join([*lines, ""])
+
+
+def test_the_list_of_rules_is_complete() -> None:
+    """With STDIOGUARD_WRITE_DOCS=1 it is written."""
+    page = PAGES / "README.md"
+    if os.environ.get("STDIOGUARD_WRITE_DOCS"):
+        page.write_text(index())
+    assert page.read_text() == index()
