@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from stdioguard.audit import secrets
 from stdioguard.audit.interface import ConfigView, EntryView, Finding, Level
 from stdioguard.audit.rules import RULES
-from stdioguard.installs import find, plaintext
+from stdioguard.installs import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -88,10 +89,10 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 
 def without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Finding]:
     """Return findings whose texts hold no secret of these servers: rules are careful, and a report goes to others."""
-    secrets = {text for view in views for text in secrets_of(view) if len(text) >= MIN_SECRET}
-    if not secrets:
+    hidden = {text for view in views for text in secrets_of(view) if len(text) >= MIN_SECRET}
+    if not hidden:
         return findings
-    pattern = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
+    pattern = re.compile("|".join(map(re.escape, sorted(hidden, key=len, reverse=True))))
     return [
         replace(
             one,
@@ -106,7 +107,7 @@ def without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Fin
 def secrets_of(view: EntryView) -> Iterator[str]:
     """Yield the secrets that a server's entry holds in plain text."""
     entry = view.entry
-    for found in plaintext.secrets_in(entry):
+    for found in secrets.found_in(view):
         where = found.path[-1]
         if found.path[0] == "argv" and isinstance(where, int):
             text = entry.argv[where]

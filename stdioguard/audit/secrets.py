@@ -37,8 +37,15 @@ class Secret:
 def of(view: EntryView) -> list[Secret]:
     """Return an entry's secrets, as `stdioguard wrap` finds them."""
     if "secrets" not in view.memory:
-        view.memory["secrets"] = [_one(view, one) for one in plaintext.secrets_in(view.entry)]
+        view.memory["secrets"] = [_one(view, one) for one in found_in(view)]
     return list(view.memory["secrets"])
+
+
+def found_in(view: EntryView) -> list[plaintext.Found]:
+    """Return what is found in an entry; it is searched once, for all rules and for what is hidden in their texts."""
+    if "plaintext" not in view.memory:
+        view.memory["plaintext"] = plaintext.secrets_in(view.entry)
+    return list(view.memory["plaintext"])
 
 
 def _one(view: EntryView, found: plaintext.Found) -> Secret:
