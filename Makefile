@@ -1,6 +1,6 @@
 # make demo   set up and run the demonstration
 # make test   set up and run the tests
-# make test-slow  the tests that wait for minutes of real time
+# make test-slow  the tests that take minutes: real waits, every consent attack in both eras
 # make lint   types, style and the import contract
 # make bench  the benchmark table (takes a few minutes)
 

@@ -20,7 +20,17 @@ from tests.launch.consent_attacks import (  # noqa: F401 - each enters its rows
 )
 from tests.launch.consent_attacks.stage import TABLE, Attack, Stage
 
-PLAYS = [pytest.param(row, era, id=f"{row.name} ({era})") for row in TABLE for era in row.eras]
+PLAYS = [
+    pytest.param(
+        row,
+        era,
+        id=f"{row.name} ({era})",
+        # Each row is played in one era, the next row in the other; in both by `make test-slow`. The gates' own tests play every case in both.
+        marks=[pytest.mark.slow] if len(row.eras) > 1 and (at + number) % 2 else [],
+    )
+    for number, row in enumerate(TABLE)
+    for at, era in enumerate(row.eras)
+]
 
 
 @pytest.fixture(autouse=True)
