@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
 import click
 
 from stdioguard import __version__
-from stdioguard.cli import approvals, audit, client, grants, installs, profile, token
+from stdioguard.cli.options import FORMAT
 from stdioguard.launch.errors import CONFIGURATION, IO_ERROR, USAGE
 from stdioguard.policy import places
 from stdioguard.policy.errors import ProfileError
 
+_COMMANDS = {
+    "approvals": "approvals:group",
+    "audit": "audit:audit",
+    "client": "client:group",
+    "grants": "grants:group",
+    "profile": "profile:group",
+    "status": "installs:status_",
+    "token": "token:group",
+    "unwrap": "installs:unwrap",
+    "wrap": "installs:wrap",
+}
+"""Modules of this folder and what in them is the command, by its name. Each is loaded when it is called: all of them take long."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """The commands here and those in `_COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all."""
+        return sorted({*super().list_commands(ctx), *_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded now."""
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"stdioguard.cli.{module}"), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="stdioguard", message="%(prog)s %(version)s")
 def app() -> None:
     """Guard local MCP servers: policy, consent and a record between a desktop client and a stdio server."""
@@ -41,23 +71,12 @@ def demo(format_: str) -> None:
 
 
 @app.command(name="doctor")
-@profile.FORMAT
+@FORMAT
 def doctor(format_: str) -> None:
     """Say what this machine can enforce, and what to change."""
     from stdioguard.cli.doctor import main as doctor_main  # noqa: PLC0415 - the launch, for this command alone
 
     sys.exit(doctor_main(format_))
-
-
-app.add_command(profile.group)
-app.add_command(client.group)
-app.add_command(token.group)
-app.add_command(approvals.group)
-app.add_command(grants.group)
-app.add_command(installs.wrap)
-app.add_command(installs.unwrap)
-app.add_command(installs.status_)
-app.add_command(audit.audit)
 
 
 def _give_up_stdout() -> None:

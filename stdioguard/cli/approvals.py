@@ -14,7 +14,7 @@ import click
 
 from stdioguard.approval import cards, proof, queue, terminal
 from stdioguard.cli.client import plain
-from stdioguard.cli.profile import FORMAT
+from stdioguard.cli.options import FORMAT
 from stdioguard.launch.errors import REFUSED
 from stdioguard.policy import places, times
 

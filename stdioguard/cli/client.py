@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stdioguard.cli.profile import FORMAT
+from stdioguard.cli.options import FORMAT
 from stdioguard.identity import clients, register
 from stdioguard.identity.clients import Client, ClientError
 from stdioguard.policy import times

@@ -11,7 +11,7 @@ import click
 from stdioguard.approval import cards, grants, shown, terminal
 from stdioguard.cli.approvals import refusals
 from stdioguard.cli.client import moment, plain
-from stdioguard.cli.profile import FORMAT
+from stdioguard.cli.options import FORMAT
 from stdioguard.guard import display
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import click
 
 from stdioguard.cli import everyone
 from stdioguard.cli.client import plain
-from stdioguard.cli.profile import FORMAT
+from stdioguard.cli.options import FORMAT
 from stdioguard.identity.clients import ClientError
 from stdioguard.identity.secrets import SecretError
 from stdioguard.installs import find, naming, shim, status

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
+from stdioguard.cli.options import FORMAT
 from stdioguard.launch.errors import CONFIGURATION
 from stdioguard.policy import load
 from stdioguard.policy.check import compile_profile
 from stdioguard.policy.errors import ProfileError
-
-FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to print the result.")
 
 
 @click.group(name="profile")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stdioguard.cli.client import SCOPES, moment, named, plain, print_secret, problems, spanned
-from stdioguard.cli.profile import FORMAT
+from stdioguard.cli.options import FORMAT
 from stdioguard.identity import clients, credentials, register
 from stdioguard.identity.clients import ClientError
 from stdioguard.launch.errors import REFUSED

@@ -23,7 +23,8 @@ CHANGES = ("os.chmod", "os.chown", "os.remove", "os.rename", "os.mkdir", "os.rmd
 def hook(name, given):
     if name.startswith(FORBIDDEN + CHANGES) or (name == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
         seen.append(f"{name} {given!r:.200}")
-from stdioguard.cli.app import app  # what loading does is no part of it
+from stdioguard.cli import audit  # what loading does is no part of it
+from stdioguard.cli.app import app
 sys.addaudithook(hook)
 paths, mode = sys.argv[2:], sys.argv[1]
 if mode == "control":
