@@ -37,7 +37,7 @@ PATH = "/usr/bin:/bin:/run/current-system/sw/bin"
 _PASSED = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "LANG")
 _WORD = 24
 """Characters within which a word that does not fit goes to the next line whole."""
-_NOWHERE = "/nonexistent"
+_NOWHERE = "/dev/null"
 
 # What zenity is to exit with: its own defaults are 0 and 1, and 1 is also what it has where the display breaks. Up to version 3 an extra
 # button's code is that of Escape, and its label on the standard output tells them apart.

@@ -70,7 +70,7 @@ class Screen:
         os.close(writing)
         with os.fdopen(reading) as numbers:  # to the end of the line: a server that cannot write all of it ends
             self.name = f":{numbers.readline().strip()}"
-        self.environment = {"DISPLAY": self.name, "HOME": "/nonexistent", "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": ""}
+        self.environment = {"DISPLAY": self.name, "HOME": "/dev/null", "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": ""}
         self.manager = None
         if manager:
             self.manager = subprocess.Popen([manager], env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)

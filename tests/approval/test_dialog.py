@@ -443,7 +443,7 @@ def test_a_dialog_is_told_the_display_and_no_path_of_the_users() -> None:
 def test_a_dialog_looks_into_no_home() -> None:
     """Where a program of this user could have left a style, a font or a module for it."""
     found = dialog.environment({"DISPLAY": ":0", "HOME": "/home/ana", "XDG_CONFIG_HOME": "/home/ana/.config"})
-    assert found["HOME"] == "/nonexistent"
+    assert found["HOME"] == "/dev/null"
     assert found["XAUTHORITY"] == "/home/ana/.Xauthority"
     assert "XDG_CONFIG_HOME" not in found
     assert dialog.environment({"DISPLAY": ":0", "HOME": "/home/ana", "XAUTHORITY": "/x"})["XAUTHORITY"] == "/x"

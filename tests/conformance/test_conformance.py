@@ -140,6 +140,8 @@ def passed(lines: list[str]) -> int:
 
 
 def differences(bare: list[str], guarded: list[str]) -> list[str]:
+    """Return what differs, but for the words by which the guard says whose a question is."""
+    guarded = [re.sub(r"The server [\w.-]+ asks: ", "", line) for line in guarded]
     return list(difflib.unified_diff(bare, guarded, "bare", "guarded", lineterm="", n=0))
 
 
