@@ -211,6 +211,8 @@ class Entry:
         self.waiting = False
         self.unrecorded = False
         self.ask: str | None = None
+        self.described: Any = None
+        """The tool as it was described when a person was asked: a yes is for that one."""
         self.asked_at = 0.0
         self.approved = False
         meta = message.params.get("_meta")
@@ -853,8 +855,14 @@ class World:
         assert self.revision in _ELICITING
         assert _can_show_form(self.declared), "the guard asks a client that cannot"
         entry.ask, entry.asked_at = message.id, self.now
+        entry.described = self.described(entry)
         entry.waiting = False
         self.asks[message.id] = entry
+
+    def described(self, entry: Entry) -> Any:
+        """How the guard knows the tool of a call now."""
+        name = entry.params.get("name")
+        return repr(self.session.state.definitions.get(name)) if type(name) is str else None
 
     def _may_ask(self, entry: Entry) -> bool:
         open_call = entry.method == "tools/call" and entry.id in self.open and entry.ask is None and entry.wire is None

@@ -423,7 +423,8 @@ class Conversation(RuleBasedStateMachine):
             collide = "action" in result and "Action" in extra
             answer = {"jsonrpc": "2.0", "id": ask, "result": {**result, **extra}}
             world.client(answer, answers=ask if collide and type(ask) is str else None)
-            if entry is not None and result is YES and not extra and world.now - entry.asked_at < 55:
+            same = entry is not None and entry.described == world.described(entry)
+            if entry is not None and same and result is YES and not extra and world.now - entry.asked_at < 55:
                 assert entry.wire is not None, "an approved call did not run"
 
     @rule(data=st.data(), id_=IDS, result=DECISIONS, how=st.sampled_from([*["right"] * 6, "tampered", "other", "foreign"]))
