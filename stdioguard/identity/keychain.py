@@ -44,7 +44,7 @@ def backend() -> Any:
         from keyring.backends.SecretService import Keyring  # noqa: PLC0415
     if Keyring.priority <= 0:  # raises where there is no service
         raise RuntimeError
-    return Keyring()  # type: ignore[no-untyped-call]
+    return Keyring()  # type: ignore[no-untyped-call]  # keyring's back ends have no annotations
 
 
 def put(keyring: Any, name: str, item: str) -> bool:

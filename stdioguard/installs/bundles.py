@@ -67,6 +67,7 @@ def read(path: str) -> Bundle:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _bundle(path, archive, is_signed=_SIGNATURE in tail[end:])
+        # What zipfile raises for a damaged, encrypted or unknown archive, by its documentation and by fuzzing it.
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise _problem(path, f"is a damaged bundle ({error})", "pack it again") from None
 

@@ -44,13 +44,13 @@ def until(what: Callable[[], Any], patience: float = 15.0) -> Any:
 def skip_without_screen(*more: str) -> None:
     missing = [name for name in [*NEEDED, *more] if shutil.which(name) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+        pytest.skip(f"not installed: {', '.join(missing)}")  # programs of the system, which pip cannot bring
 
 
 def skip_without(program: str) -> None:
     there = dialog.interpreter() is not None if program == "tkinter" else shutil.which(program, path=dialog.PATH) is not None
     if not there:
-        pytest.skip(f"not installed: {program}")
+        pytest.skip(f"not installed: {program}")  # as above
 
 
 class Screen:

@@ -442,7 +442,7 @@ def test_a_dialog_has_no_network_and_changes_no_file(stub: Callable[..., Approve
     from stdioguard.sandbox.linux import landlock
 
     if landlock.ability() < 6:
-        pytest.skip("the kernel's Landlock does not handle signals")
+        pytest.skip("the kernel's Landlock does not handle signals")  # before ABI 6, Linux 6.12
     attempt = [sys.executable, "-c", CONFINED, str(tmp_path / "file"), str(os.getpid())]
     free = subprocess.run(attempt, capture_output=True, text=True).stdout.strip()
     assert free == "once"

@@ -224,7 +224,7 @@ def test_the_guard_takes_no_high_risk_without_the_signature_for_this_very_decisi
 ) -> None:
     monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
     claims, channels = Claims(), {"channels": ["dialog"], "high": ["dialog"]}
-    guard = Desk(server_pin="p", session="s", channels=channels, approver=claims, key=KEY)  # type: ignore[arg-type]
+    guard = Desk(server_pin="p", session="s", channels=channels, approver=claims, key=KEY)  # type: ignore[arg-type]  # claims stands in for an approver that was taken over
     call = {"path": "/home/ana/x"}
     waits = Question(
         "abcdefgh", "write_file", call, rounds.digest("tools/call", {"arguments": call}), deadline=time.monotonic() + 60
@@ -342,7 +342,7 @@ def test_no_program_of_the_desktop_can_send_the_window_its_commands(asked: Appro
     try:
         until(lambda: person.screen.do("search", "--onlyvisible", "--class", "control"))
         if not sent("control"):
-            pytest.skip("send(n) is refused here for every window")
+            pytest.skip("send(n) is refused here for every window")  # the control: Tk refuses it where xhost lets hosts in
         assert not sent("stdioguard")
     finally:
         control.kill()

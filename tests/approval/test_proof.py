@@ -205,6 +205,7 @@ def test_a_key_behind_a_link_is_none(tmp_path: Path) -> None:
     assert proof.read() is None
 
 
+# chown(2) to another user needs root; the same test runs as root in the same suite.
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can give a file to another user")
 def test_a_key_that_is_another_users_is_none() -> None:
     set_passphrase()

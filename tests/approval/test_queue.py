@@ -162,7 +162,7 @@ def test_a_question_of_another_pid_namespace_is_not_this_ones_to_remove() -> Non
     path = Path(queue.folder(), f"{asked}.json")
     members = json.loads(path.read_text())
     if not members["namespace"]:
-        pytest.skip("this system has one pid namespace")
+        pytest.skip("this system has one pid namespace")  # /proc/self/ns/pid is not there: no Linux
     path.write_text(json.dumps({**members, "namespace": "pid:[1]", "guard": 999999999, "started": "1"}))
     assert ids() == [other]
     assert path.exists()

@@ -147,7 +147,7 @@ def program(name: str, words: list[Word]) -> Started:
             if found is not None:
                 return found
         if name == "java" and "-jar" in words[:-1]:
-            found = script(words[words.index("-jar") + 1 :])  # type: ignore[arg-type]
+            found = script(words[words.index("-jar") + 1 :])  # type: ignore[arg-type]  # a slice of words that know their places has none but such
             if found is not None:
                 return found
     path = words[0].replace("\\", "/")

@@ -46,7 +46,7 @@ def _(stage: Stage) -> None:
 @attack(
     "an approval that was not used is used after the guard was started anew",
     must="is asked about anew",
-    twin="approved in this session it runs",
+    twin="approved in the session that asks, it runs",
 )
 def _(stage: Stage) -> None:
     talk = stage.open()
