@@ -78,6 +78,7 @@ def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         os._exit(0)
     if name == "close_stdin":
         os.close(0)
+        os.write(2, b"stdin is closed\n")
         time.sleep(300)
     if name == "deaf":
         time.sleep(300)
