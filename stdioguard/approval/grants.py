@@ -12,8 +12,7 @@ import time
 
 from stdioguard.approval import queue
 from stdioguard.guard.gates import arguments
-from stdioguard.identity.clients import replace
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -138,7 +137,7 @@ def keep(grant: Grant) -> None:
     places.private_directory(folder())
     if len(os.listdir(folder())) >= MAX_GRANTS:
         raise OSError(28, f"more than {MAX_GRANTS} grants; revoke some with stdioguard grants revoke", folder())
-    replace(os.path.join(folder(), f"{grant.id}.json"), strict_json.encode(grant.members()).encode("ascii"))
+    private.replace(os.path.join(folder(), f"{grant.id}.json"), strict_json.encode(grant.members()).encode("ascii"))
 
 
 def listed() -> list[Grant]:
@@ -169,18 +168,9 @@ def revoke(id: str) -> bool:  # noqa: A002 - the contract's word
 
 def _read(id_: str) -> Grant | None:
     try:
-        descriptor = os.open(os.path.join(folder(), f"{id_}.json"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
-            return None
-        grant = Grant(strict_json.decode(os.read(descriptor, _SIZE)))
+        grant = Grant(strict_json.decode(private.read(os.path.join(folder(), f"{id_}.json"), _SIZE)))
     except (OSError, MalformedError, KeyError, TypeError):
         return None
-    finally:
-        os.close(descriptor)
     if grant.id != id_ or type(grant.approved) is not bool or (grant.approved and grant.risk == "high"):
         return None
     if type(grant.constraints) is not dict or not all(type(value) is dict for value in grant.constraints.values()):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -45,19 +45,10 @@ def path() -> str:
 def read() -> dict[str, Any] | None:
     """Return the public key and what the private one is made with, or `None` where no passphrase was set, or another could have set it."""
     try:
-        descriptor = os.open(path(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
-            return None
-        found = strict_json.decode(os.read(descriptor, 4096))
+        found = strict_json.decode(private.read(path(), 4096))
         return found if type(found) is dict and len(bytes.fromhex(found["public"])) == 32 and _is_payable(found) else None
     except (OSError, MalformedError, KeyError, TypeError, ValueError):
         return None
-    finally:
-        os.close(descriptor)
 
 
 def setting(passphrase: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -77,7 +77,7 @@ def write(id: str, members: dict[str, Any]) -> None:  # noqa: A002
     guard = {"guard": os.getpid(), "started": started(os.getpid()), "namespace": _namespace()}
     whole = {**members, "version": VERSION, "id": id, **guard}
     path = os.path.join(folder(), f"{id}.json")
-    _place(path, strict_json.encode(whole).encode("ascii"), anew=False)
+    private.replace(path, _fits(strict_json.encode(whole).encode("ascii"), path), lasting=False)
 
 
 def remove(id: str) -> None:  # noqa: A002
@@ -130,7 +130,7 @@ def decide(id: str, digest: str, *, approved: bool, channel: str, **more: Any) -
     asked = {**(question or {}), "digest": digest}
     for _ in range(_TRIES):
         try:
-            _place(path, data, anew=True)
+            private.create(path, _fits(data, path), lasting=False)
         except FileExistsError:
             if _counts(_read(path), id, asked):
                 return False
@@ -252,26 +252,10 @@ def _is_question(members: dict[str, Any]) -> bool:
     )
 
 
-def _place(path: str, data: bytes, *, anew: bool) -> None:
-    """Put `data` at `path`, whole or not at all; `anew` fails where there is something."""
+def _fits(data: bytes, path: str) -> bytes:
     if len(data) > MAX_SIZE:
         raise OSError(27, "File too large", path)
-    scratch = _scratch(path)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            while data:
-                data = data[os.write(descriptor, data) :]
-        finally:
-            os.close(descriptor)
-        if anew:
-            os.link(scratch, path)
-            os.unlink(scratch)
-        else:
-            os.replace(scratch, path)
-    except OSError:
-        os.unlink(scratch)
-        raise
+    return data
 
 
 def _scratch(path: str) -> str:
@@ -282,16 +266,7 @@ def _scratch(path: str) -> str:
 def _read(path: str) -> dict[str, Any] | None:
     """Return the members of a file that this user has written, or `None`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000 or status.st_size > MAX_SIZE:
-            return None
-        found = strict_json.decode(os.read(descriptor, MAX_SIZE))
+        found = strict_json.decode(private.read(path, MAX_SIZE))
     except (OSError, MalformedError):
         return None
-    finally:
-        os.close(descriptor)
     return found if type(found) is dict else None

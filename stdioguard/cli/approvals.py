@@ -16,7 +16,7 @@ from stdioguard.approval import cards, proof, queue, terminal
 from stdioguard.cli.client import plain
 from stdioguard.cli.options import FORMAT
 from stdioguard.launch.errors import REFUSED
-from stdioguard.policy import places, times
+from stdioguard.policy import places, private, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,21 +201,7 @@ def _how(scope: str, until: float | None) -> str:
 def _keep(setting: dict[str, Any]) -> None:
     """Write the key, whole or not at all. Raises `OSError`."""
     places.private_directory(places.directory("config"))
-    path = proof.path()
-    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            data = f"{json.dumps(setting)}\n".encode()
-            while data:
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(scratch, path)  # noqa: PTH105 - with its neighbours
-    except BaseException:
-        os.unlink(scratch)  # noqa: PTH108
-        raise
+    private.replace(proof.path(), f"{json.dumps(setting)}\n".encode())
 
 
 def _look() -> Look:

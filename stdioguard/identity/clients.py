@@ -10,7 +10,7 @@ import os
 import re
 import time
 
-from stdioguard.policy import places, scopes
+from stdioguard.policy import places, private, scopes
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -89,21 +89,12 @@ def read(name: str) -> Client:
     """Return a client. Raises `ClientError`, also for a file that others may change, and for one that was not written by `write`."""
     path = path_of(name)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        data = private.read(path, MAX_SIZE)
     except FileNotFoundError:
         raise ClientError(f"there is no client {name}; see stdioguard client list") from None
     except OSError as error:
-        raise ClientError(f"{path}: {error.strerror}") from None
+        raise ClientError(error.strerror or str(error)) from None
     try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
-            raise ClientError(f"{path} is not a file that only you can read; run: chmod 600 {path}")
-        data = os.read(descriptor, MAX_SIZE + 1)
-    finally:
-        os.close(descriptor)
-    try:
-        if len(data) > MAX_SIZE:
-            raise ValueError  # noqa: TRY301 - as what is wrong with its text
         return _parsed(name, strict_json.decode(data))
     except (MalformedError, KeyError, TypeError, ValueError):
         raise ClientError(f"{path} is damaged; remove it and add the client anew") from None
@@ -124,25 +115,7 @@ def write(client: Client) -> None:
     path = path_of(client.name)
     places.private_directory(places.directory("config"))
     places.private_directory(folder())
-    replace(path, strict_json.encode(client.document()).encode("ascii"))
-
-
-def replace(path: str, data: bytes) -> None:
-    """Put `data` in a file of mode 0600, whole or not at all, and on the disk before the old one is gone. Raises `OSError`."""
-    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(scratch, path)
-    except OSError:
-        os.unlink(scratch)
-        raise
+    private.replace(path, strict_json.encode(client.document()).encode("ascii"))
 
 
 def _parsed(name: str, document: Any) -> Client:

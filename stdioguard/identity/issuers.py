@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from stdioguard.identity import clients, keys, secrets
-from stdioguard.policy import places
+from stdioguard.identity import keys, secrets
+from stdioguard.policy import places, private
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -125,7 +125,7 @@ class KeySet:
             raise ValueError(f"{self.url}: more than {MAX_SIZE >> 20} MB of keys")
         places.private_directory(places.directory("cache"))
         places.private_directory(os.path.dirname(self._path))
-        clients.replace(self._path, data)
+        private.replace(self._path, data)
 
     def _filed(self) -> _Keys:
         """Return the keys of the profile's file."""

@@ -10,6 +10,7 @@ anew where it does not belong to it, so that taking away `signing.pem` replaces 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 
@@ -24,8 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from stdioguard.identity import clients
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 
 MAX_SIZE = 64 * 1024
 
@@ -44,10 +44,10 @@ def signing_key() -> tuple[str, Ed25519PrivateKey]:
     places.private_directory(folder())
     path = os.path.join(folder(), "signing.pem")
     try:
-        data = read_private(path)
+        data = private.read(path, MAX_SIZE)
     except FileNotFoundError:
         _make(path)
-        data = read_private(path)
+        data = private.read(path, MAX_SIZE)
     try:
         key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -65,7 +65,7 @@ def public_key() -> tuple[str, Ed25519PublicKey] | None:
     if os.path.lexists(folder()):
         places.private_directory(folder())
     try:
-        data = read_private(path)
+        data = private.read(path, MAX_SIZE)
     except FileNotFoundError:
         return None
     try:
@@ -99,50 +99,19 @@ def from_base64url(text: str) -> bytes:
     return data
 
 
-def read_private(path: str) -> bytes:
-    """Return what is in a file that only its owner, who is the user, can read.
-
-    Raises `FileNotFoundError`, or another `OSError`, whose text says what to do.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise PermissionError(f"{path}: {error.strerror}; it must be a file that only you can read") from None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid():
-            raise PermissionError(f"{path} belongs to user {status.st_uid}; remove it")
-        if status.st_mode & 0o177077 != 0o100000:
-            raise PermissionError(f"{path} is not a file that only you can read; run: chmod 600 {path}")
-        data = os.read(descriptor, MAX_SIZE + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_SIZE:
-        raise PermissionError(f"{path} is larger than {MAX_SIZE // 1024} KB; remove it")
-    return data
-
-
 def _make(path: str) -> None:
     """Put a new key at `path`, whole, or leave the one that another process has put there meanwhile."""
     data = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
-    clients.replace(scratch, data)
-    try:
-        os.link(scratch, path)  # unlike a rename it never takes the place of what is there (link(2))
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(scratch)
+    with contextlib.suppress(FileExistsError):
+        private.create(path, data)
 
 
 def _publish(key: Ed25519PublicKey) -> None:
     path = os.path.join(folder(), "signing.pub")
     data = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     try:
-        if read_private(path) == data:
+        if private.read(path, MAX_SIZE) == data:
             return
     except FileNotFoundError:
         pass
-    clients.replace(path, data)
+    private.replace(path, data)

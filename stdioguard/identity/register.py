@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from stdioguard.identity import clients, credentials, launcher
 from stdioguard.identity.clients import Client, ClientError
-from stdioguard.policy import places, scopes
+from stdioguard.policy import places, private, scopes
 from stdioguard.wire import strict_json
 
 if TYPE_CHECKING:
@@ -221,10 +221,10 @@ class TokenFile:
         try:
             if belongs is not None and holds(self.path, belongs):
                 self._written = f"{self.path}.{os.urandom(4).hex()}"
-                clients.replace(self._written, data)
+                private.replace(self._written, data)
             else:
                 self._written = self.path
-                _create(self.path, data)  # which fails where anything else is there
+                private.fill(self.path, data)  # which fails where anything else is there
         except FileExistsError:
             what = "exists already" if belongs is None else "is no token file of this client"
             raise ClientError(f"{self.path} {what}, so it stays as it is; remove it, or name another file") from None
@@ -245,22 +245,6 @@ class TokenFile:
         """Take the file back."""
         with contextlib.suppress(OSError):
             os.unlink(self._written)
-
-
-def _create(path: str, data: bytes) -> None:
-    """Write a file of mode 0600 that was not there, whole or not at all. Raises `OSError`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        os.unlink(path)
-        raise
 
 
 def _hand_out(

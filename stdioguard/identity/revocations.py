@@ -12,8 +12,7 @@ import re
 import time
 from _blake2 import blake2b  # hashlib's own, which costs a launch milliseconds to import
 
-from stdioguard.identity import clients
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 
 MARGIN = 86400.0
 
@@ -36,7 +35,7 @@ def revoke(issuer: str, jti: str, expires: float | None, now: float | None = Non
     # Of two times given for one token, the later one counts.
     kept = _expiry(_path(issuer, jti), missing=0.0)
     until = None if expires is None or kept is None else max(expires, kept)
-    clients.replace(_path(issuer, jti), (_NEVER if until is None else repr(until)).encode("ascii"))
+    private.replace(_path(issuer, jti), (_NEVER if until is None else repr(until)).encode("ascii"))
     forget(time.time() if now is None else now)
 
 

@@ -17,7 +17,7 @@ import os
 import re
 import time
 
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
@@ -75,7 +75,7 @@ def get(name: str) -> str:
         return _from_keyring(kept)
     path = os.path.join(folder(), name)
     try:
-        value = _read(path).rstrip(b"\r\n")
+        value = private.read(path, MAX_SIZE).rstrip(b"\r\n")
     except FileNotFoundError:
         raise _missing(name) from None
     except OSError as error:
@@ -92,7 +92,7 @@ def find(name: str) -> Kept | None:
     try:
         if os.path.lexists(folder()):
             places.private_directory(folder())
-        data = _read(path + _ENDING)
+        data = private.read(path + _ENDING, MAX_SIZE)
     except FileNotFoundError:
         return Kept(name, FILE, None) if os.path.lexists(path) else None
     except OSError as error:
@@ -272,36 +272,10 @@ def _from_keyring(kept: Kept) -> str:
 # Files
 
 
-def _read(path: str) -> bytes:
-    """Return what is in a file that only its owner, who is the user, can read. Raises `OSError`, whose text says what to do."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid():
-            raise PermissionError(f"{path} belongs to user {status.st_uid}; remove it")
-        if status.st_mode & 0o177077 != 0o100000:
-            raise PermissionError(f"{path} is not a file that only you can read; run: chmod 600 {path}")
-        data = os.read(descriptor, MAX_SIZE + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_SIZE:
-        raise PermissionError(f"{path} is larger than {MAX_SIZE // 1024} KB; remove it")
-    return data
-
-
 def _write(path: str, data: bytes, *, replace: bool) -> bool:
     """Put a file in its place, whole; return `False` where there is one that may not be replaced. Raises `OSError`."""
-    from stdioguard.identity import clients  # noqa: PLC0415 - for writing, which a launch does not do
-
-    if replace:
-        clients.replace(path, data)
-        return True
-    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
-    clients.replace(scratch, data)
     try:
-        os.link(scratch, path)  # unlike a rename it never takes the place of what is there (link(2))
+        (private.replace if replace else private.create)(path, data)
     except FileExistsError:
         return False
-    finally:
-        os.unlink(scratch)
     return True

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stdioguard.identity import clients
 from stdioguard.installs import wrapped
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -125,7 +124,7 @@ class Journal:
             places.private_directory(places.directory("state"))
             places.private_directory(os.path.dirname(path))
             if self.entries:
-                clients.replace(path, msgspec.json.encode(asdict(self)))
+                private.replace(path, msgspec.json.encode(asdict(self)))
             elif os.path.lexists(path):
                 os.unlink(path)
         except OSError as error:

@@ -13,8 +13,7 @@ import sys
 from importlib import metadata
 
 from stdioguard import __version__
-from stdioguard.identity import clients
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 
 _GONE = (
     "stdioguard: refused: stdioguard is not where it was when this entry was wrapped, so the server is not started; "
@@ -33,7 +32,7 @@ def install() -> str:
     places.private_directory(places.directory("config"))
     places.private_directory(os.path.dirname(where))
     if not is_right(where, data):
-        clients.replace(where, data)
+        private.replace(where, data)
         os.chmod(where, 0o700)
     return where
 

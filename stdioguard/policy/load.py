@@ -11,7 +11,7 @@ import re
 from binascii import crc32
 
 from stdioguard import __version__
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.policy.errors import ProfileError
 from stdioguard.policy.policy import Policy
 from stdioguard.wire import strict_json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_SIZE = 1 << 20
+_MAX_CACHED = 1 << 25
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -104,19 +105,9 @@ def load(reference: str) -> Policy:
 
 def _cached(cache: str, path: str, text: str) -> dict[str, Any] | None:
     try:
-        descriptor = os.open(cache, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
-            return None
-        with open(descriptor, "rb", closefd=False) as file:
-            kept = strict_json.decode(file.read())
+        kept = strict_json.decode(private.read(cache, _MAX_CACHED))
     except (OSError, MalformedError):
         return None
-    finally:
-        os.close(descriptor)
     if not isinstance(kept, dict) or (kept.get("version"), kept.get("path"), kept.get("text")) != (__version__, path, text):
         return None
     document: dict[str, Any] = kept["document"]
@@ -126,16 +117,9 @@ def _cached(cache: str, path: str, text: str) -> dict[str, Any] | None:
 def _keep(cache: str, path: str, text: str, document: dict[str, Any]) -> None:
     """Write the cache entry whole or not at all. A cache that cannot be written costs time, nothing else."""
     entry = {"version": __version__, "path": path, "text": text, "document": document}
-    scratch = f"{cache}.{os.getpid()}"
     try:
         places.private_directory(places.directory("cache"))
         places.private_directory(os.path.dirname(cache))
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(strict_json.encode(entry))
-        os.replace(scratch, cache)
+        private.replace(cache, strict_json.encode(entry).encode("ascii"), lasting=False)
     except OSError:
-        try:
-            os.unlink(scratch)
-        except OSError:
-            pass
+        pass

@@ -15,6 +15,7 @@ import pytest
 from stdioguard.identity import authenticator as authenticators
 from stdioguard.identity import clients, credentials
 from stdioguard.identity.authenticator import Authenticator
+from stdioguard.policy import private as files
 from stdioguard.policy.errors import ProfileError
 from tests.identity.forge import b64, eddsa, jwk, private, settings
 from tests.identity.people import SERVER, Launched, People
@@ -256,7 +257,7 @@ def test_an_entry_that_another_id_was_put_into_is_another_client(people: People)
     callers = [authenticator.authenticate(text)[0] for text in (secret, token)]
     document = json.loads(entry(people).read_text())
     document["id"] = "alice#000000000000"
-    clients.replace(str(entry(people)), json.dumps(document).encode())
+    files.replace(str(entry(people)), json.dumps(document).encode())
     for caller in callers:
         assert caller is not None
         assert authenticator.review(caller) is None
@@ -305,7 +306,7 @@ def test_a_client_whose_entry_cannot_be_read_is_nobody_until_it_can_be(people: P
     assert not is_good(people.authenticator(), credential)
     if entry(people).is_dir():
         entry(people).rmdir()
-    clients.replace(str(entry(people)), before.encode())
+    files.replace(str(entry(people)), before.encode())
     assert is_good(authenticator, credential)
     assert is_good(people.authenticator(), credential)
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stdioguard.identity import clients, keys, revocations, tokens
 from stdioguard.identity.tokens import TokenError, Untimely, Verifier
+from stdioguard.policy import private as files
 from tests.identity import forge
 from tests.identity.forge import ISSUER, NOW, SERVER, World, private
 from tests.identity.forge_attacks import ATTACKS, Attack, Change, claim, signed
@@ -504,14 +505,14 @@ def test_processes_that_make_the_key_at_once_get_the_same(home: Path) -> None:
 
 
 def test_a_key_that_was_made_meanwhile_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, others = clients.replace, []
+    write, others = files.create, []
 
     def late(path: str, data: bytes) -> None:
-        monkeypatch.setattr(clients, "replace", write)
+        monkeypatch.setattr(files, "create", write)
         others.append(keys.signing_key()[0])
         write(path, data)
 
-    monkeypatch.setattr(clients, "replace", late)
+    monkeypatch.setattr(files, "create", late)
     assert [keys.signing_key()[0]] == others
     assert sorted(os.listdir(home / "config" / "keys")) == ["signing.pem", "signing.pub"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from stdioguard.approval.page import pieces
-from stdioguard.policy import load, places
+from stdioguard.policy import load, places, private
 from stdioguard.policy.errors import ProfileError
 from stdioguard.sandbox import guarantees
 from stdioguard.wire import strict_json
@@ -180,8 +180,7 @@ def _lines(path: str) -> list[dict[str, Any]]:
         return []
     try:
         status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000:
-            return []
+        private.check(path, status)
         size, changed, lines = _kept.get(path, (-1, 0, []))
         if (size, changed) == (status.st_size, status.st_mtime_ns):
             return lines

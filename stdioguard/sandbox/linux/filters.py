@@ -12,7 +12,7 @@ import os
 from binascii import crc32
 
 from stdioguard import __version__
-from stdioguard.policy import places
+from stdioguard.policy import places, private
 from stdioguard.sandbox.linux import trapped
 
 TYPE_CHECKING = False
@@ -208,32 +208,16 @@ def _read(directory: str, path: str) -> bytes:
         kept = os.lstat(directory)
         if kept.st_uid != os.geteuid() or kept.st_mode & 0o170077 != 0o040000:
             return b""
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        return private.read(path, _MAX_CACHED)
     except OSError:
         return b""
-    try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000 or status.st_size > _MAX_CACHED:
-            return b""
-        return os.read(descriptor, status.st_size)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _keep(directory: str, path: str, entry: bytes) -> None:
     """Write the cache entry whole or not at all. A cache that cannot be written costs time, nothing else."""
-    scratch = f"{path}.{os.getpid()}"
     try:
         places.private_directory(places.directory("cache"))
         places.private_directory(directory)
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(entry)
-        os.replace(scratch, path)
+        private.replace(path, entry, lasting=False)
     except OSError:
-        try:
-            os.unlink(scratch)
-        except OSError:
-            pass
+        pass

@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 
+from stdioguard.policy import private
 from stdioguard.sandbox.guarantees import ABSENT, ENFORCED
 from stdioguard.sandbox.macos import paths, sbpl
 from stdioguard.sandbox.macos.errors import MacSandboxError
@@ -97,13 +98,7 @@ def command(plan: Plan, argv: list[str], folder: str | None = None, *, environme
 
 def _written(profile: str, folder: str) -> str:
     path = os.path.join(folder, f"sandbox-{os.getpid()}-{os.urandom(4).hex()}.sb")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        data = profile.encode()
-        while data:
-            data = data[os.write(descriptor, data) :]
-    finally:
-        os.close(descriptor)
+    private.fill(path, profile.encode(), lasting=False)
     return path
 
 
