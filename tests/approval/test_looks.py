@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import pytest
 
 from stdioguard.approval import proof
 from stdioguard.approval.approver import Approver
+from tests import chromium
 from tests.approval import PASSPHRASE, Terminal, ask, set_passphrase
 from tests.approval.screens import REAL, Person, Screen, skip_without, skip_without_screen, until
 
@@ -160,12 +160,7 @@ def drawn(terminal: Terminal) -> str:
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Iterator[Callable[[Terminal, str], None]]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed")  # a browser of the system, which pip cannot bring
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium.launched() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
 
         def take(terminal: Terminal, name: str) -> None:
@@ -175,7 +170,6 @@ def picture(tmp_path: Path) -> Iterator[Callable[[Terminal, str], None]]:
             page.locator("pre").screenshot(path=os.path.join(folder, f"{name}.png"))
 
         yield take
-        browser.close()
 
 
 def test_the_list_in_a_terminal(

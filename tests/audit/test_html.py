@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 
 import pytest
 
 from stdioguard.audit import reporters
 from stdioguard.audit.interface import Fix, Level
 from stdioguard.installs import wrapped
+from tests import chromium
 from tests.approval.page.test_looks import CONTRAST
 from tests.audit.audited import HOSTILE, PINNED, UNPINNED, config, finding, shown
 
@@ -24,15 +24,8 @@ def html(path, findings=None, **more):
 
 @pytest.fixture(scope="module", name="browser")
 def _browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed")  # a browser of the system, which pip cannot bring
-    with sync_api.sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(name="visit")

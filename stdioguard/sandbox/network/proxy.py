@@ -12,12 +12,12 @@ import gc
 import os
 import resource
 import select
-import signal
 import socket
 import sys
 import threading
 import time
 
+from stdioguard.sandbox.forked import become_own_process
 from stdioguard.sandbox.network import dial, http, socks
 from stdioguard.sandbox.network.reports import Reports
 from stdioguard.sandbox.network.rules import Rules
@@ -133,7 +133,9 @@ def serve(
     """
     code = 1
     try:
-        _become_own_process((listener, report, parent))
+        become_own_process(listener, report, parent, streams=(0, 1))
+        gc.enable()
+        _own_environment()
         proxy = Proxy(Rules(rules), Reports(report), secret=secret, resolver=resolver, limits=limits)
         _load_resolver()
         _harden()
@@ -155,23 +157,7 @@ def resolver_files() -> list[str]:
     return [os.path.realpath(path) for path in _RESOLVER_FILES if os.path.exists(path)]
 
 
-def _become_own_process(kept: tuple[int, ...]) -> None:
-    """Undo what the guard set up for itself, and let go of what is the guard's: its stdout above all, whose end the client waits for."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; this process ends with the guard
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    gc.enable()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    lowest = 3
-    for descriptor in sorted(kept):
-        os.closerange(lowest, descriptor)
-        lowest = descriptor + 1
-    os.closerange(lowest, (1 << 31) - 1 if sys.platform == "linux" else 4096)  # there one system call, close_range(2)
+def _own_environment() -> None:
     # Whoever wrote the client's config wrote the guard's environment: HOSTALIASES and RES_OPTIONS would change what a name means.
     os.environ.clear()
     # And no search list (resolv.conf(5)): the name that was judged is looked up, not the same with a company's domain behind it.

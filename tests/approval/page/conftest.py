@@ -1,24 +1,15 @@
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
+from tests import chromium
 from tests.approval.page.served import serving
 
 
 @pytest.fixture(scope="module", name="browser")
 def _browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed")  # a browser of the system, which pip cannot bring
-    with sync_api.sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(name="served")
