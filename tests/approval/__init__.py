@@ -24,6 +24,7 @@ import termios
 import time
 import unicodedata
 from typing import Any
+from unittest import mock
 
 from stdioguard.approval import proof, queue
 from stdioguard.guard.gates import rounds
@@ -80,11 +81,17 @@ def decided(asked: str, seconds: float = 10) -> dict[str, Any]:
     return found
 
 
+def cheaply(passphrase: str = PASSPHRASE) -> dict[str, Any]:
+    """Return what is kept of a passphrase, at a cost that tests can pay each time; `test_proof.py` pays the real one."""
+    with mock.patch.dict(proof._COST, n=16):
+        return proof.setting(passphrase)
+
+
 def set_passphrase(passphrase: str = PASSPHRASE) -> dict[str, Any]:
-    """Set the passphrase as the command does, cheaply; return what a guard reads when its session begins."""
+    """Set the passphrase as the command does; return what a guard reads when its session begins."""
     from stdioguard.cli import approvals
 
-    approvals._keep(proof.setting(passphrase))
+    approvals._keep(cheaply(passphrase))
     setting = proof.read()
     assert setting is not None
     return setting

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from stdioguard.approval import proof
 from stdioguard.approval.approver import Approver
 from tests import chromium
-from tests.approval import PASSPHRASE, Terminal, ask, set_passphrase
+from tests.approval import PASSPHRASE, Terminal, ask, cheaply, set_passphrase
 from tests.approval.screens import REAL, Person, Screen, skip_without, skip_without_screen, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the displays here are X11's")
@@ -30,7 +29,7 @@ SHOWN = {
 }  # fmt: skip
 """Of the dialogs, what the documentation has."""
 DOCS = Path(__file__).parents[2] / "docs"
-KEY = proof.setting(PASSPHRASE)
+KEY = cheaply(PASSPHRASE)
 QUESTION: dict[str, Any] = {
     "id": "k7mq2hxa",
     "digest": "a" * 64,

@@ -20,13 +20,13 @@ from stdioguard.approval.approver import Approver
 from stdioguard.approval.desk import Desk
 from stdioguard.guard.asking import Question
 from stdioguard.guard.gates import rounds
-from tests.approval import PASSPHRASE
+from tests.approval import PASSPHRASE, cheaply
 from tests.approval.screens import REAL, Person, Screen, skip_without, skip_without_screen, until
 from tests.approval.test_approver import question, settle
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the displays here are X11's")
 
-KEY = proof.setting(PASSPHRASE)
+KEY = cheaply(PASSPHRASE)
 DENIED = [{"id": "abcdefgh", "digest": "a" * 64, "approved": False, "scope": "once"}]
 
 
@@ -203,7 +203,7 @@ class Claims:
         pass
 
 
-OTHER = proof.setting("another passphrase")
+OTHER = cheaply("another passphrase")
 CLAIMS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "no signature": ("", {}, {}),
     "the signature of another passphrase": ("another passphrase", {}, {}),

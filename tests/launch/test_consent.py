@@ -15,6 +15,7 @@ import pytest
 
 from stdioguard.approval import grants, presence, proof, queue
 from stdioguard.approval.desk import MAX_PARKED
+from tests.approval import cheaply
 from tests.launch.guarded import INITIALIZE, READY, Guarded
 
 PROFILE = (
@@ -280,7 +281,7 @@ def set_passphrase(home: Path, passphrase: str = PASSPHRASE) -> None:
     path = Path(proof.path())
     path.unlink(missing_ok=True)
     path.touch(0o600)
-    path.write_text(json.dumps(proof.setting(passphrase)))
+    path.write_text(json.dumps(cheaply(passphrase)))
 
 
 def test_high_risk_is_approved_by_whoever_knows_the_passphrase_and_by_no_file_alone(home: Path, era: str) -> None:

@@ -16,6 +16,7 @@ from stdioguard.approval.page.app import Page
 from stdioguard.guard.gates import rounds
 from stdioguard.policy import places
 from stdioguard.wire import strict_json
+from tests.approval import cheaply
 
 PASSPHRASE = "correct horse battery"
 
@@ -47,7 +48,7 @@ def decided(members: dict[str, Any], seconds: float = 5) -> dict[str, Any] | Non
 
 
 def set_passphrase() -> dict[str, Any]:
-    setting = proof.setting(PASSPHRASE)
+    setting = cheaply(PASSPHRASE)
     places.private_directory(places.directory("config"))
     with open(proof.path(), "w", opener=lambda path, flags: __import__("os").open(path, flags, 0o600)) as file:
         file.write(strict_json.encode(setting))

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from stdioguard.approval import proof, queue
+from tests.approval import cheaply
 from tests.launch.consent_attacks.stage import Json, Stage, attack, no, place, put, said, waiting
 
 PASSPHRASE = "correct horse battery"
@@ -16,11 +16,10 @@ A = {"a": 1}
 
 
 def set_passphrase(stage: Stage, passphrase: str = PASSPHRASE) -> Json:
-    """Set a passphrase, cheaply; return what the guard reads."""
+    """Set a passphrase; return what the guard reads."""
     folder = stage.home / "config"
     folder.mkdir(0o700, exist_ok=True)
-    with mock.patch.dict(proof._COST, n=16):
-        setting = proof.setting(passphrase)
+    setting = cheaply(passphrase)
     put(Path(proof.path()), setting)
     return setting
 
@@ -32,9 +31,7 @@ def signed(question: queue.Waiting, setting: Json, passphrase: str = PASSPHRASE,
 
 
 def _by_another(question: queue.Waiting, _: Json) -> Json:
-    with mock.patch.dict(proof._COST, n=16):
-        other = proof.setting("another passphrase")
-    return signed(question, other, "another passphrase")
+    return signed(question, cheaply("another passphrase"), "another passphrase")
 
 
 def _over_another_question(question: queue.Waiting, setting: Json) -> Json:
