@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_SERVERS := tests/servers/node
 BENCH_PEERS := bench/node
-PYTEST_WORKERS ?= auto
+# Most tests wait: for a server that starts, a dialog that opens, a deadline that passes.
+PYTEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)')
 
 .PHONY: demo test test-slow lint bench clean
 

@@ -76,7 +76,7 @@ def test_the_process_gains_nothing_and_leaves_no_core() -> None:
 def test_the_process_cannot_be_traced_by_its_user_nor_misled_by_its_environment() -> None:
     script = (
         "import os\nfrom stdioguard.sandbox.linux import kernel\nfrom stdioguard.sandbox.network import proxy\n"
-        "proxy._become_own_process(())\nbefore = kernel.prctl(3)\nproxy._harden()\n"  # 3 is PR_GET_DUMPABLE
+        "proxy._own_environment()\nbefore = kernel.prctl(3)\nproxy._harden()\n"  # 3 is PR_GET_DUMPABLE
         "os.write(2, repr((before, kernel.prctl(3), dict(os.environ))).encode())\n"
     )
     hostile = {**os.environ, "HOSTALIASES": "/tmp/aliases", "RES_OPTIONS": "ndots:9", "LOCALDOMAIN": "evil.test"}
