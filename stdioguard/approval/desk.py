@@ -87,7 +87,7 @@ class Desk:
         from stdioguard.approval import presence  # noqa: PLC0415 - where a person is asked
 
         watching = presence.channels()
-        for channel in self._channels["high" if question.risk == HIGH else "channels"]:
+        for channel in self._channels_for(question):
             if channel == "client" and client:
                 return CLIENT
             if channel == "dialog" and self._approver is not None and self._approver.alive:
@@ -95,6 +95,21 @@ class Desk:
             if channel in watching and (question.risk != HIGH or self._key is not None):
                 return DESK
         return None
+
+    def may_client_ask(self, question: Question) -> bool:
+        """Tell whether the client is among the channels for this question."""
+        return "client" in self._channels_for(question)
+
+    def afterwards(self, question: Question) -> str:
+        """Return what lets this call run the next time."""
+        if question.risk == HIGH and self._key is None:
+            return (
+                "set a passphrase in a terminal (stdioguard approvals passphrase), start the server anew and make the call again"
+            )
+        return f"run stdioguard approvals approve {question.id} within ten minutes and make the same call again"
+
+    def _channels_for(self, question: Question) -> list[str]:
+        return self._channels["high" if question.risk == HIGH else "channels"]
 
     def folders(self) -> list[str]:
         """Make and return the folders that are written in during a session. Where they cannot be made, nobody is asked there."""

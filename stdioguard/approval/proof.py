@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 
 from stdioguard.policy import places, private
+from stdioguard.policy.policy import CONFIRM
 from stdioguard.wire import strict_json
 from stdioguard.wire.errors import MalformedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
+
+    from stdioguard.policy.policy import Policy
 
 SHORTEST = 12
 """Characters of the shortest passphrase that can be set."""
@@ -49,6 +52,14 @@ def read() -> dict[str, Any] | None:
         return found if type(found) is dict and len(bytes.fromhex(found["public"])) == 32 and _is_payable(found) else None
     except (OSError, MalformedError, KeyError, TypeError, ValueError):
         return None
+
+
+def missing_for(policy: Policy) -> str | None:
+    """Return what a person has to do before calls of high risk can run under a profile, in one line; `None` where nothing is."""
+    asked_about = any(rule.action == CONFIRM and rule.risk == "high" for rule in policy.tools.all())
+    if not asked_about or "client" in policy.consent["high"] or read() is not None:
+        return None
+    return "calls of high risk can only be denied until a passphrase is set: run stdioguard approvals passphrase"
 
 
 def setting(passphrase: str) -> dict[str, Any]:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         def way(self, question: Question, *, client: bool) -> str | None:
             """Return how this question is asked now: `CLIENT` if the client is to ask, `DESK` if the desk does, `None` if nobody can."""
 
+        def may_client_ask(self, question: Question) -> bool:
+            """Tell whether the client is among those who may ask: whoever steers it could answer for the person."""
+
+        def afterwards(self, question: Question) -> str:
+            """Return what lets this call, which nobody could be asked about, run the next time."""
+
 
 CLIENT = "client"
 DESK = "desk"

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from stdioguard.approval import proof
 from stdioguard.identity import secrets
 from stdioguard.installs import commands, dialects, find, journal, naming, registration, wrapped
 from stdioguard.installs.moves import Moves
@@ -87,6 +88,9 @@ class Guarding:
         row.server, row.profile = name, profile
         if profile == "default":
             row.notes.append(f"no profile is for {started.identity}")
+        missing = proof.missing_for(load.load(profile))
+        if missing is not None:
+            row.notes.append(missing)
         return document
 
     def _again(self, document: Document, said: wrapped.Wrapped) -> Document:

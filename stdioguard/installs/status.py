@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stdioguard.approval import proof
 from stdioguard.identity import clients, secrets
 from stdioguard.installs import commands, find, journal, shim, wrapped
 from stdioguard.policy import load, places
@@ -108,6 +109,9 @@ def _weak(entry: Entry, said: wrapped.Wrapped) -> list[str]:
     else:
         if policy.name == "default":
             found.append("it has the default profile: no files, no network, every call is asked about")
+        missing = proof.missing_for(policy)
+        if missing is not None:
+            found.append(missing)
     waived = [word for word in said.others if word.startswith("--allow-degraded")]
     if waived:
         found.append("it goes on without a guarantee (--allow-degraded)")

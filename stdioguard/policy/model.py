@@ -112,7 +112,7 @@ class Consent(Strict):
     """On which channels a person is asked, the first first: `channels` for low and normal risk, `high` for high."""
 
     channels: list[Channel] = field(default_factory=lambda: ["client", "dialog", "page", "terminal"])
-    high: list[Channel] = field(default_factory=lambda: ["dialog", "page", "terminal", "client"])
+    high: list[Channel] = field(default_factory=lambda: ["dialog", "page", "terminal"])
 
 
 class Tools(Strict):

@@ -16,6 +16,7 @@ import pytest
 
 from stdioguard.cli import everyone
 from stdioguard.installs import find, shim
+from tests.approval import cheaply
 from tests.installs.scene import KEY, Scene
 from tests.installs.test_wrap import as_nobody
 
@@ -44,6 +45,18 @@ def test_each_entry_of_each_client_is_shown_as_it_is(scene: Scene) -> None:
     assert text.code == 0
     assert "guarded" in text.out
     assert "1 unguarded: run stdioguard wrap" in text.out
+
+
+def test_who_has_no_passphrase_is_told_where_one_is_needed(scene: Scene) -> None:
+    scene.put(CURSOR, {"mcpServers": {"git": {"command": "uvx", "args": ["mcp-server-git"]}, "time": TIME}})
+    wrapped = scene("wrap", "cursor")
+    assert wrapped.out.count("run stdioguard approvals passphrase") == 1
+    told = [name for name, row in rows(scene).items() if any("passphrase" in finding for finding in row["findings"])]
+    assert told == ["git"]  # nothing of the other is of high risk
+    key = scene.own("approval-key.json")
+    key.write_text(json.dumps(cheaply()))
+    key.chmod(0o600)
+    assert not any("passphrase" in finding for row in rows(scene).values() for finding in row["findings"])
 
 
 def test_one_client_one_file_and_projects(scene: Scene) -> None:

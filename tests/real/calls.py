@@ -44,13 +44,17 @@ class Stage:
         return server.launch(self.runtime, self.place, guarded=guarded, profile=profile)
 
     def _with_web(self, server: Server) -> Path:
-        """The shipped profile, with the test's own host in the place of the internet's, which it must not reach."""
+        """The shipped profile, with the test's own host in the place of the internet's, which it must not reach.
+
+        The tests' client answers for the person, of high risk too.
+        """
         text = (PROFILES / f"{server.profile}.toml").read_text()
         granted = re.sub(r"(?m)^network = .*$", f'network = ["{self.web.address.removeprefix("http://")}"]', text)
         folder = self.place.root / "profiles"
         folder.mkdir(exist_ok=True, mode=0o755)
         path = folder / f"{server.profile}.toml"
-        path.write_text(granted if server.profile in ("fetch", "everything") else text)
+        chosen = granted if server.profile in ("fetch", "everything") else text
+        path.write_text(f'{chosen}\n[consent]\nhigh = ["client"]\n')
         return path
 
 

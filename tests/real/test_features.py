@@ -53,7 +53,7 @@ def closed(tmp_path: Path) -> Path:
     shipped = (PROFILES / "everything.toml").read_text()
     head, capabilities, rest = re.split(r"^(\[capabilities\]$.*?)(?=^\[tools\]$)", shipped, flags=re.MULTILINE | re.DOTALL)
     path = tmp_path / "closed.toml"
-    path.write_text(head + capabilities.replace("= true", "= false") + rest)
+    path.write_text(f'{head}{capabilities.replace("= true", "= false")}{rest}\n[consent]\nhigh = ["client"]\n')
     return path
 
 

@@ -38,6 +38,8 @@ server = true
 {handshake}
 [capabilities]
 elicitation = true
+[consent]
+high = ["client"]
 [tools]
 default = "allow"
 [tools.rules]

@@ -106,12 +106,14 @@ def _way(exchange: Exchange, asked: asking.Question) -> str | None:
 
 def _nobody(exchange: Exchange, asked: asking.Question) -> Refuse:
     """Refuse a call that nobody can be asked about."""
-    refusal = refused(exchange, "this client cannot ask", asked)
-    if exchange.era == eras.MODERN and not _can_ask(exchange):
+    desk = exchange.state.desk
+    by_client = _may_client_ask(exchange, asked)
+    refusal = refused(exchange, "this client cannot ask" if by_client else "nobody is there to ask", asked)
+    if by_client and exchange.era == eras.MODERN and not _can_ask(exchange):
         refusal.as_result = False
         refusal.protocol_code = MISSING_CLIENT_CAPABILITY
         refusal.data = {"requiredCapabilities": {"elicitation": {"form": {}}}}
-    if exchange.state.desk is not None:
+    if desk is not None:
         asked.parked = True
         refusal.question = asked
     return refusal
@@ -183,16 +185,20 @@ def refused(exchange: Exchange, reason: str, asked: asking.Question | None = Non
 
 
 def _how(exchange: Exchange, reason: str, asked: asking.Question | None) -> str:
-    name = exchange.message.params["name"]
+    name, policy, desk = exchange.message.params["name"], exchange.state.policy, exchange.state.desk
     origin = exchange.rule.origin if exchange.rule else ""
-    later = ""
-    if asked is not None and asked.id:
-        later = f"run stdioguard approvals approve {asked.id} within ten minutes and make the same call again, or "
+    ways = [desk.afterwards(asked)] if desk is not None and asked is not None else []
+    if asked is not None and _may_client_ask(exchange, asked):
+        ways.append("use a client that supports elicitation (MCP 2025-06-18 or later) and answer its question")
+    ways.append(f'put "{name}" = {{ action = "allow" }} under [tools.rules] to run it without asking')
     return (
-        f'the tool "{name}" did not run: {reason}. A person has to approve it ({origin} in {exchange.state.policy.source}): '
-        f"{later}use a client that supports elicitation (MCP 2025-06-18 or later) and answer its question, or put "
-        f'"{name}" = {{ action = "allow" }} under [tools.rules] to run it without asking'
+        f'the tool "{name}" did not run: {reason}. A person has to approve it ({origin} in {policy.source}): {", or ".join(ways)}'
     )
+
+
+def _may_client_ask(exchange: Exchange, asked: asking.Question) -> bool:
+    desk = exchange.state.desk
+    return desk is None or desk.may_client_ask(asked)
 
 
 def prompt(exchange: Exchange) -> str:

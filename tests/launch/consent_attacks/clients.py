@@ -43,6 +43,18 @@ for _name, _answer in ANSWERS.items():
 
 
 @attack(
+    "a client that says yes by itself is used for a call of high risk",
+    must="it is not asked",
+    twin="of normal risk it is",
+)
+def _(stage: Stage) -> None:
+    said = stage.refused((talk := stage.open(asks=True, risk="high")).answer(talk.call(A)))
+    stage.check("nobody is there to ask" in said and "requiredCapabilities" not in said, said)
+    talk = stage.open(asks=True)
+    stage.runs(talk.answer(talk.reply(talk.asked(talk.call(A)), YES, A)))
+
+
+@attack(
     "the client answers twice, first no, then yes", must="the first answer counts", twin="a first yes counts", eras=(HANDSHAKE,)
 )
 def _(stage: Stage) -> None:
