@@ -29,6 +29,8 @@ KEPT_BACKUPS: Final = 50
 """Of one file; the oldest go first."""
 LOCK_WAIT: Final = 10.0
 """Seconds to wait for another stdioguard that edits."""
+LEFT_BEHIND: Final = 60.0
+"""Seconds after which a temporary file is no one's any more."""
 
 
 class FileProblem(Exception):  # noqa: N818 - it is the file's, and no program's, error
@@ -92,6 +94,7 @@ def replace(snapshot: Snapshot, data: bytes, *, backup: bool | bytes = True) -> 
     with _locked(snapshot.path):
         with _acting_as(handler):
             fresh = _unchanged(snapshot)
+            _sweep(fresh)
             if data == fresh.data:
                 return None
             _check_ours(fresh, handler)
@@ -257,7 +260,7 @@ def _is_below(path: str, folder: str) -> bool:
 def _write(file: Snapshot, data: bytes) -> None:
     """Write a temporary file beside the target, compare once more, rename."""
     folder, name = os.path.split(file.real)
-    temporary = f".{name[:200]}.stdioguard-{secrets.token_hex(6)}"
+    temporary = f"{_mark(name)}{secrets.token_hex(6)}"
     at: int | None = None
     made = False
     try:
@@ -290,6 +293,24 @@ def _write(file: Snapshot, data: bytes) -> None:
                 os.unlink(temporary, dir_fd=at)
         if at is not None:
             os.close(at)
+
+
+def _mark(name: str) -> str:
+    """Return how the names begin that a file has before it takes the place of `name`."""
+    return f".{name[:200]}.stdioguard-"
+
+
+def _sweep(file: Snapshot) -> None:
+    """Remove what an edit that was killed has left beside a file: it may hold a secret that has moved since."""
+    folder, name = os.path.split(file.real)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if not entry.name.startswith(_mark(name)) or not entry.is_file(follow_symlinks=False):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            # Ours are edited one after the other, but those of root and of the user are not: what is young may be in use.
+            if status.st_uid == file.uid and abs(time.time() - status.st_ctime) > LEFT_BEHIND:
+                os.unlink(entry.path)
 
 
 def _exchanged(folder: int, one: str, other: str) -> bool:

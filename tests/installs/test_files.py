@@ -182,6 +182,25 @@ def _can_exchange(home):
         (home / "two").unlink()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be exchanged there")
+def test_what_an_edit_that_was_killed_has_left_goes_with_the_next_one(config, home, monkeypatch):
+    pid = os.fork()
+    if pid == 0:
+        files._check_exchanged = lambda *_: os._exit(7)
+        replace(read(config), b"killed\n")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    (left,) = [path for path in home.iterdir() if path != config]
+    assert left.read_bytes() == b'{"mcpServers": {}}\n'
+    bystander = home / ".mcp.json.stdioguard"
+    bystander.write_text("a person's own")
+    replace(read(config), b"soon after\n")
+    assert left.exists()  # it may be another's that is at work
+    monkeypatch.setattr(files, "LEFT_BEHIND", -1.0)
+    replace(read(config), b"later\n")
+    assert set(home.iterdir()) == {config, bystander}
+
+
 def test_a_system_that_cannot_exchange_files_renames(config, home, monkeypatch):
     monkeypatch.setattr(files, "_exchanged", lambda *_: False)
     replace(read(config), b"{}")
