@@ -11,20 +11,12 @@ from __future__ import annotations
 import json
 import os
 
+from stdioguard.sandbox.fetcher_options import NPM_VALUES, UV_VALUES, joined_options, last_value, npm_name, split_options
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_NPM_VALUES = frozenset({"--registry", "--cache", "--prefix", "-w", "--workspace", "--loglevel", "--userconfig"})
-_UV_VALUES = frozenset(
-    {
-        "--allow-insecure-host", "--build-constraints", "--cache-dir", "--color", "--config-file", "--config-setting", "--constraints",
-        "--default-index", "--directory", "--env-file", "--exclude-newer", "--extra", "--extra-index-url", "--find-links", "--from",
-        "--group", "--index", "--index-strategy", "--index-url", "--keyring-provider", "--link-mode", "--module", "--only-group",
-        "--overrides", "--package", "--prerelease", "--project", "--python", "--python-platform", "--refresh-package", "--resolution",
-        "--upgrade-package", "--with", "--with-editable", "--with-requirements", "-C", "-P", "-c", "-f", "-i", "-m", "-p", "-w",
-    }
-)  # fmt: skip
 _VERSION_FILES = {"goenv": ".go-version", "nodenv": ".node-version", "pyenv": ".python-version", "rbenv": ".ruby-version"}
 
 
@@ -51,13 +43,13 @@ def installed(fetcher: str, words: Sequence[str], cwd: str, environment: Mapping
         return _npm(words, cwd, environment)
     if fetcher == "pipx":
         return _pipx(words[1:], cwd, environment) if words[:1] == ["run"] else None
-    options, rest = ({}, ["tool", "run", *words]) if fetcher == "uvx" else _options(words, _UV_VALUES)
+    options, rest = ({}, ["tool", "run", *words]) if fetcher == "uvx" else split_options(words, UV_VALUES)
     if rest[:1] == ["run"]:
-        more, rest = _options(rest[1:], _UV_VALUES)
-        return _uv_run(_joined(options, more), rest, cwd, environment)
+        more, rest = split_options(rest[1:], UV_VALUES)
+        return _uv_run(joined_options(options, more), rest, cwd, environment)
     if rest[:2] == ["tool", "run"]:
-        more, rest = _options(rest[2:], _UV_VALUES)
-        return _uv_tool(_joined(options, more), rest, cwd, environment)
+        more, rest = split_options(rest[2:], UV_VALUES)
+        return _uv_tool(joined_options(options, more), rest, cwd, environment)
     return None
 
 
@@ -106,29 +98,6 @@ def advice(fetcher: str, words: Sequence[str]) -> str:
     return f"{fetcher} fetches packages when it starts, which it cannot do in the sandbox: run it once yourself, to have them ({command})"
 
 
-def _options(words: Sequence[str], takes_value: frozenset[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """Split arguments into options, by name with every value, and what begins with the first word that is none."""
-    options: dict[str, list[str]] = {}
-    rest = list(words)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        word = rest.pop(0)
-        if word == "--":
-            break
-        name, equals, value = word.partition("=")
-        if not equals and name in takes_value:
-            value = rest.pop(0) if rest else ""
-        options.setdefault(name, []).append(value)
-    return options, rest
-
-
-def _joined(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {name: one.get(name, []) + other.get(name, []) for name in one.keys() | other.keys()}
-
-
-def _last(options: Mapping[str, list[str]], *names: str) -> str:
-    return next((options[name][-1] for name in names if options.get(name)), "")
-
-
 def _folder(environment: Mapping[str, str], variable: str, *default: str) -> str:
     """Return a folder that a variable moves; `default` is below HOME, or, as `XDG_...`, below that variable's folder if it is set."""
     value = environment.get(variable, "")
@@ -166,17 +135,19 @@ def _is_program(path: str) -> bool:
 
 
 def _npm(words: list[str], cwd: str, environment: Mapping[str, str]) -> Direct | None:
-    options, rest = _options(words, _NPM_VALUES | {"-p", "--package"})
+    options, rest = split_options(words, NPM_VALUES | {"-p", "--package"})
     if rest[:1] == ["--"]:
         rest = rest[1:]
     wanted = options.get("-p", []) + options.get("--package", [])
     if not rest or "-c" in options or "--call" in options:
         return None
     specs = wanted or rest[:1]
-    if any(_npm_name(spec)[0] == "" for spec in specs):
+    if any(npm_name(spec)[0] == "" for spec in specs):
         return None  # a folder, an archive or a repository
-    cache = _last(options, "--cache") or environment.get("npm_config_cache") or _folder(environment, "NPM_CONFIG_CACHE", ".npm")
-    name, version = _npm_name(specs[0])
+    cache = (
+        last_value(options, "--cache") or environment.get("npm_config_cache") or _folder(environment, "NPM_CONFIG_CACHE", ".npm")
+    )
+    name, version = npm_name(specs[0])
     for folder in _npm_folders(os.path.join(cwd, cache, "_npx"), specs, cwd, environment):
         manifest = _json(os.path.join(folder, "node_modules", name, "package.json"))
         if version not in ("", "latest", manifest.get("version")) and len(specs) == 1:
@@ -189,14 +160,6 @@ def _npm(words: list[str], cwd: str, environment: Mapping[str, str]) -> Direct |
                 [path, *rest[1:]], cwd, f"npx is not run: it would start {path}, the copy of {found} that it has installed"
             )
     return None
-
-
-def _npm_name(spec: str) -> tuple[str, str]:
-    """Split `@scope/name@version`; the name is empty if it is not one of the registry's."""
-    name, _, version = (spec[0] + spec[1:].replace("@", "\0", 1)).partition("\0") if spec else ("", "", "")
-    plain = name.removeprefix("@")
-    is_name = plain.count("/") == (1 if name.startswith("@") else 0) and not plain.startswith((".", "/")) and ":" not in spec
-    return (name, version) if is_name and plain and ".." not in plain else ("", "")
 
 
 def _npm_folders(cache: str, specs: Sequence[str], cwd: str, environment: Mapping[str, str]) -> Iterator[str]:
@@ -250,7 +213,7 @@ def _uv_tool(options: dict[str, list[str]], rest: list[str], cwd: str, environme
     if not rest:
         return None
     command, _, asked = rest[0].partition("@")
-    source = _last(options, "--from") or (f"{command}=={asked}" if asked not in ("", "latest") else command)
+    source = last_value(options, "--from") or (f"{command}=={asked}" if asked not in ("", "latest") else command)
     command = command.partition("[")[0]
     needs = [source, *(name for value in options.get("--with", []) for name in value.split(","))]
     if "/" in command or {"--with-editable", "--with-requirements", "--directory", "-w"} & options.keys():
@@ -262,14 +225,14 @@ def _uv_tool(options: dict[str, list[str]], rest: list[str], cwd: str, environme
             return Direct([path, *rest[1:]], cwd, f"uvx is not run: it would start {path}, which `uv tool install` has installed")
     for folder in _uv_environments(options, environment):
         path = os.path.join(folder, "bin", command)
-        if _is_program(path) and _has(folder, needs, _last(options, "--python", "-p")):
+        if _is_program(path) and _has(folder, needs, last_value(options, "--python", "-p")):
             return Direct([path, *rest[1:]], cwd, f"uvx is not run: it would start {path}, which it has installed")
     return None
 
 
 def _uv_environments(options: dict[str, list[str]], environment: Mapping[str, str]) -> list[str]:
     """Return the environments that uv keeps for commands, the newest first. Those of `uvx` are links into its archive."""
-    cache = _last(options, "--cache-dir") or _folder(environment, "UV_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "uv")
+    cache = last_value(options, "--cache-dir") or _folder(environment, "UV_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "uv")
     kept = os.path.join(cache, "environments-v2")
     found = [os.path.join(kept, one, other) for one in _names(kept) for other in _names(os.path.join(kept, one))]
     return _newest([os.path.realpath(path) for path in found if os.path.exists(os.path.join(path, "pyvenv.cfg"))])
@@ -318,7 +281,7 @@ def _plain(name: str) -> str:
 
 
 def _uv_run(options: dict[str, list[str]], rest: list[str], cwd: str, environment: Mapping[str, str]) -> Direct | None:
-    module = _last(options, "-m", "--module")
+    module = last_value(options, "-m", "--module")
     if (not rest and not module) or {
         "--with-editable",
         "--with-requirements",
@@ -327,9 +290,9 @@ def _uv_run(options: dict[str, list[str]], rest: list[str], cwd: str, environmen
         "-w",
     } & options.keys():
         return None
-    start = os.path.join(cwd, _last(options, "--directory"))
+    start = os.path.join(cwd, last_value(options, "--directory"))
     start = os.path.normpath(start)
-    if _last(options, "--with"):
+    if last_value(options, "--with"):
         return _uv_with(options, rest, start, environment) if rest else None
     script = os.path.join(start, rest[0]) if rest and rest[0].endswith(".py") else ""
     if script and _has_own_requirements(script):
@@ -339,7 +302,7 @@ def _uv_run(options: dict[str, list[str]], rest: list[str], cwd: str, environmen
         pythons = [path for path in (os.path.join(folder, "bin", "python") for folder in found) if _is_program(path)]
         reason = "uv is not run: it would start the script with the environment that it has made for it"
         return Direct([pythons[0], *rest], start, reason) if len(pythons) == 1 else None
-    project = os.path.normpath(os.path.join(start, _last(options, "--project")))
+    project = os.path.normpath(os.path.join(start, last_value(options, "--project")))
     while not os.path.exists(os.path.join(project, "pyproject.toml")):
         if project == "/":
             return None
@@ -361,7 +324,7 @@ def _uv_with(options: dict[str, list[str]], rest: list[str], start: str, environ
     for folder in _uv_environments(options, environment):
         python = os.path.join(folder, "bin", "python")
         words = [python, *rest] if rest[0].endswith(".py") else [os.path.join(folder, "bin", rest[0]), *rest[1:]]
-        if _is_program(words[0]) and _has(folder, needs, _last(options, "--python", "-p")):
+        if _is_program(words[0]) and _has(folder, needs, last_value(options, "--python", "-p")):
             return Direct(words, start, f"uv is not run: it would start {words[0]}, which it has installed")
     return None
 
@@ -376,7 +339,7 @@ def _has_own_requirements(script: str) -> bool:
 
 
 def _pipx(words: list[str], cwd: str, environment: Mapping[str, str]) -> Direct | None:
-    options, rest = _options(words, frozenset({"--python", "--pip-args", "--index-url", "--with"}))
+    options, rest = split_options(words, frozenset({"--python", "--pip-args", "--index-url", "--with"}))
     if not rest or "--spec" in options or "=" in rest[0] or "/" in rest[0]:
         return None
     for default in (("XDG_DATA_HOME", ".local/share", "pipx"), (".local/pipx",)):

@@ -19,7 +19,7 @@ from stdioguard.installs.launchers.started import (
     script,
     values_of,
 )
-from stdioguard.sandbox import fetchers
+from stdioguard.sandbox.fetcher_options import NPM_VALUES, joined_options, last_value, npm_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _GIT_HOSTS = ("github:", "gitlab:", "bitbucket:", "gist:")
 
 
-NPX_VALUES = fetchers._NPM_VALUES | {
+NPX_VALUES = NPM_VALUES | {
     "-p",
     "--package",
     "-c",
@@ -44,7 +44,7 @@ def package(spec: str, arguments: Sequence[str]) -> Started:
     """Read one package of npm's, as `npm install` takes it: a name, an alias, a repository, an address or a folder."""
     arguments = tuple(arguments)
     name, _, version = (spec[:1] + spec[1:].replace("@", "\0", 1)).partition("\0")
-    name = name if fetchers._npm_name(name)[0] else ""
+    name = name if npm_name(name)[0] else ""
     if name and version.startswith("npm:"):
         return replace(package(version.removeprefix("npm:"), arguments), spec=str(spec))
     if name:
@@ -83,10 +83,10 @@ def npx(words: list[Word], values: frozenset[str] = NPX_VALUES) -> Started | Non
     while rest and rest[0] == "--":
         rest = rest[1:]
     packages = [*options.get("-p", []), *options.get("--package", [])]
-    registry = fetchers._last(options, "--registry")
+    registry = last_value(options, "--registry")
     opaque = ""
     if packages and options.keys() & {"-c", "--call"}:
-        rest, opaque = line(fetchers._last(options, "-c", "--call"))
+        rest, opaque = line(last_value(options, "-c", "--call"))
     if not packages and not rest:
         return None
     first = packages[0] if packages else rest[0]
@@ -197,9 +197,9 @@ def called(program: str, words: list[Word]) -> str | None:
     """Return the command line of `npx -c LINE` without a package of its own; `None` for any other command."""
     options, rest = options_of(words[1:], NPX_VALUES)
     if program == "npm" and rest[:1] in (["exec"], ["x"]):
-        options = fetchers._joined(options, options_of(rest[1:], NPX_VALUES)[0])
+        options = joined_options(options, options_of(rest[1:], NPX_VALUES)[0])
     elif program != "npx":
         return None
     if options.keys() & {"-p", "--package"} or not options.keys() & {"-c", "--call"}:
         return None
-    return fetchers._last(options, "-c", "--call")
+    return last_value(options, "-c", "--call")

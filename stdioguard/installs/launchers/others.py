@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stdioguard.installs.launchers import npm, python
 from stdioguard.installs.launchers.shells import SHELLS
 from stdioguard.installs.launchers.started import EXACT, SCRIPT, Started, Word, options_of, script, values_of
-from stdioguard.sandbox import fetchers
+from stdioguard.sandbox.fetcher_options import joined_options, last_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,11 +110,11 @@ def dnx(words: list[Word]) -> Started | None:
     if not rest:
         return None
     more, after = options_of(rest[1:], values)
-    options = fetchers._joined(options, more)
+    options = joined_options(options, more)
     name, _, version = rest[0].partition("@")
-    version = version or fetchers._last(options, "--version")
+    version = version or last_value(options, "--version")
     pinned = re.fullmatch(r"\[?[0-9]+(\.[0-9]+)+(-[0-9A-Za-z.\-]+)?\]?", version) is not None
-    registry = fetchers._last(options, "--source", "--add-source", "--configfile")
+    registry = last_value(options, "--source", "--add-source", "--configfile")
     return Started(
         "nuget", name, "registry", tuple(after), str(rest[0]), version or None, pinned, index=rest[0].place, registry=registry
     )

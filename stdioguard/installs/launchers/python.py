@@ -19,7 +19,7 @@ from stdioguard.installs.launchers.started import (
     script,
     values_of,
 )
-from stdioguard.sandbox import fetchers
+from stdioguard.sandbox.fetcher_options import UV_VALUES, joined_options, last_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +91,8 @@ _PIPX_VALUES = values_of("--python --pip-args --index-url -i --with --spec --suf
 
 def uvx(words: list[Word], before: dict[str, list[str]] | None = None) -> Started | None:
     """Read what follows `uvx` or `uv tool run`; `before` are the options that came before those words."""
-    options, rest = options_of(words, fetchers._UV_VALUES)
-    options = fetchers._joined(before or {}, options)
+    options, rest = options_of(words, UV_VALUES)
+    options = joined_options(before or {}, options)
     if not rest:
         return None
     source = options.get("--from", [])
@@ -101,23 +101,23 @@ def uvx(words: list[Word], before: dict[str, list[str]] | None = None) -> Starte
     also = [name for value in options.get("--with", []) for name in value.split(",")]
     also += options.get("--with-editable", []) + options.get("--with-requirements", [])
     return replace(
-        found, index=getattr(first, "place", None), also=tuple(map(str, also)), registry=fetchers._last(options, *_INDEXES)
+        found, index=getattr(first, "place", None), also=tuple(map(str, also)), registry=last_value(options, *_INDEXES)
     )
 
 
 def uv(words: list[Word]) -> Started | None:
     """Read `uv run` and `uv tool run`."""
-    before, rest = options_of(words[1:], fetchers._UV_VALUES)
+    before, rest = options_of(words[1:], UV_VALUES)
     if rest[:2] == ["tool", "run"]:
         return uvx(rest[2:], before)
     if rest[:1] != ["run"]:
         return None
-    options, rest = options_of(rest[1:], fetchers._UV_VALUES)
-    options = fetchers._joined(before, options)
-    module = fetchers._last(options, "-m", "--module")
+    options, rest = options_of(rest[1:], UV_VALUES)
+    options = joined_options(before, options)
+    module = last_value(options, "-m", "--module")
     also = [name for value in options.get("--with", []) for name in value.split(",")]
     also += options.get("--with-editable", []) + options.get("--with-requirements", [])
-    registry = fetchers._last(options, *_INDEXES)
+    registry = last_value(options, *_INDEXES)
     if module:
         found = _module(module, rest)
     elif not rest:
@@ -171,7 +171,7 @@ def pipx(words: list[Word]) -> Started | None:
     found = package(first, arguments)
     return replace(
         found, index=getattr(first, "place", None), also=tuple(map(str, options.get("--with", []))),
-        registry=fetchers._last(options, "--index-url", "-i"),
+        registry=last_value(options, "--index-url", "-i"),
     )  # fmt: skip
 
 
@@ -212,8 +212,8 @@ def _module(module: str, rest: list[Word]) -> Started:
 
 def inside(words: list[Word]) -> list[Word]:
     """Return the command that `uv run COMMAND` starts, whatever it is; empty if it is not that."""
-    _, rest = options_of(words[1:], fetchers._UV_VALUES)
+    _, rest = options_of(words[1:], UV_VALUES)
     if rest[:1] != ["run"]:
         return []
-    options, rest = options_of(rest[1:], fetchers._UV_VALUES)
+    options, rest = options_of(rest[1:], UV_VALUES)
     return [] if options.keys() & {"-m", "--module"} else rest

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from stdioguard.sandbox import fetchers
+from stdioguard.sandbox.fetcher_options import split_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def place_of(words: Sequence[Word], spec: str) -> int | None:
 
 def options_of(words: Sequence[Word], takes_value: frozenset[str]) -> tuple[dict[str, list[str]], list[Word]]:
     """Split words into options, by name with every value, and what begins with the first word that is none."""
-    options, rest = fetchers._options(words, takes_value)
+    options, rest = split_options(words, takes_value)
     return options, rest  # type: ignore[return-value]  # the words that are left are the same objects
 
 
