@@ -81,7 +81,7 @@ def _run(options: Options) -> int:
     own = dict(os.environ)
     token = identity.take_token(own)
     umask = os.umask(0o077)
-    policy = load.load(options.profile)
+    policy = load.load(options.profile, keep=True)
     name = options.server or (policy.name if options.profile != "default" else os.path.basename(options.command[0]))
     server_environment = environment.for_server(policy, own, options.environment)
     references = None

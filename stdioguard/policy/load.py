@@ -89,8 +89,8 @@ def read(path: str) -> str:
         raise ProfileError(path, f"not UTF-8 at byte {error.start}") from None
 
 
-def load(reference: str) -> Policy:
-    """Load the profile that `reference` means. Raises `ProfileError`."""
+def load(reference: str, *, keep: bool = False) -> Policy:
+    """Load the profile that `reference` means; `keep` it as it is compiled, for the next time. Raises `ProfileError`."""
     path = find(reference)
     text = read(path)
     cache = os.path.join(places.directory("cache"), "profiles", f"{crc32(os.fsencode(path)):08x}.json")
@@ -99,7 +99,8 @@ def load(reference: str) -> Policy:
         from stdioguard.policy.check import compile_profile  # noqa: PLC0415 - tomllib and msgspec, on a cold start only
 
         document = compile_profile(text, path)
-        _keep(cache, path, text, document)
+        if keep:
+            _keep(cache, path, text, document)
     return Policy(document)
 
 

@@ -31,7 +31,7 @@ REAL = ["zenity", "tkinter", "kdialog"]
 NEEDED = ["Xvfb", "xdotool"]
 
 
-def until(what: Callable[[], Any], patience: float = 15.0) -> Any:
+def until(what: Callable[[], Any], patience: float = 30.0) -> Any:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found = what()

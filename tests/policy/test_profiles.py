@@ -209,22 +209,22 @@ def test_the_cache_is_used_only_while_it_is_true(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path))
     profile = tmp_path / "p.toml"
     profile.write_text(HEAD + "[tools]\ndefault = 'allow'\n")
-    assert load.load(str(profile)).rule_for("x").action == "allow"
+    assert load.load(str(profile), keep=True).rule_for("x").action == "allow"
     (entry,) = (tmp_path / "cache" / "profiles").iterdir()
     assert entry.stat().st_mode & 0o777 == 0o600
     kept = entry.read_text()
 
     entry.write_text(kept.replace('"default":"allow"', '"default":"confirm"'))
-    assert load.load(str(profile)).rule_for("x").action == "confirm", "control: the cache is what is read"
+    assert load.load(str(profile), keep=True).rule_for("x").action == "confirm", "control: the cache is what is read"
     profile.write_text(HEAD + "[tools]\ndefault = 'deny'\n")
-    assert load.load(str(profile)).rule_for("x").action == "deny", "a changed profile is compiled anew"
+    assert load.load(str(profile), keep=True).rule_for("x").action == "deny", "a changed profile is compiled anew"
 
     for damage in ("", "junk", kept[:-5], "[]", '{"version":1}'):
         entry.write_text(damage)
-        assert load.load(str(profile)).rule_for("x").action == "deny"
+        assert load.load(str(profile), keep=True).rule_for("x").action == "deny"
     entry.write_text(kept.replace('"default":"allow"', '"default":"confirm"').replace("'allow'", "'deny'"))
     entry.chmod(0o666)
-    assert load.load(str(profile)).rule_for("x").action == "deny", "a file that others can write is not read"
+    assert load.load(str(profile), keep=True).rule_for("x").action == "deny", "a file that others can write is not read"
 
 
 def test_the_schema_says_what_the_decoder_says(tmp_path: Path) -> None:
