@@ -74,6 +74,13 @@ class Screen:
         self.manager = None
         if manager:
             self.manager = subprocess.Popen([manager], env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
+            # A window that opens while a manager starts is managed by nobody, and never shown (EWMH, _NET_SUPPORTING_WM_CHECK).
+            until(lambda: "window id" in self._root("_NET_SUPPORTING_WM_CHECK"))
+
+    def _root(self, name: str) -> str:
+        """Return a property of the root window."""
+        asked = ["xprop", "-display", self.name, "-root", name]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=20).stdout
 
     def do(self, *arguments: str, given: str = "") -> str:
         return subprocess.run(

@@ -52,7 +52,7 @@ def test_every_picture_is_in_the_documentation() -> None:
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    skip_without_screen("openbox", "xwininfo")
+    skip_without_screen("openbox", "xwininfo", "xprop")
     made = Screen("openbox", str(tmp_path))
     yield made
     made.close()

@@ -69,7 +69,7 @@ def _configs(tmp_path):
 def hooked(mode, paths, home):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home)}
     result = subprocess.run(
-        [sys.executable, "-c", HOOKED, mode, *paths], capture_output=True, text=True, timeout=300, env=environment, cwd=home
+        [sys.executable, "-B", "-c", HOOKED, mode, *paths], capture_output=True, text=True, timeout=300, env=environment, cwd=home
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stderr.splitlines()[-1]), result.stdout
