@@ -382,7 +382,7 @@ def test_a_damaged_file_is_no_question_and_no_decision(data: bytes) -> None:
 def reachable_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home whose parents anybody can enter: only its own modes keep others out."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("another user can be had by root with setpriv only")
+        pytest.skip("another user can be had by root with setpriv only")  # setuid(2); util-linux has it
     parent = Path(tempfile.mkdtemp(dir="/tmp"))
     parent.chmod(0o755)
     home = parent / "home"

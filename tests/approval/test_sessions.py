@@ -145,7 +145,7 @@ def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path)
 def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Who sits at a desktop with zenity."""
     if sys.platform != "linux":
-        pytest.skip("the displays here are X11's")
+        pytest.skip("the displays here are X11's")  # Xvfb and xdotool, which other systems do not have
     skip_without_screen()
     skip_without("zenity")
     screen = Screen()

@@ -49,6 +49,9 @@ for _name, _answer in ANSWERS.items():
 )
 def _(stage: Stage) -> None:
     said = stage.refused((talk := stage.open(asks=True, risk="high")).answer(talk.call(A)))
+    stage.check("nobody is there to ask" in said, said)
+    # Nor is one that does not ask told to declare that it does, which would change nothing.
+    said = stage.refused((talk := stage.open(risk="high")).answer(talk.call(A)))
     stage.check("nobody is there to ask" in said and "requiredCapabilities" not in said, said)
     talk = stage.open(asks=True)
     stage.runs(talk.answer(talk.reply(talk.asked(talk.call(A)), YES, A)))
