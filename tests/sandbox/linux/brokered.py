@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import fcntl
 import os
 import pickle
 import select
@@ -150,6 +151,8 @@ def _supervise(action: Callable[[], Any], setting: Setting | None, user: int | N
         try:
             ours.close()
             os.close(tell)
+            # Actions use numbers that they choose, however many files the test's own process has open.
+            write = fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, 500)
             os.setsid()
             programs = []
             if setting is not None:

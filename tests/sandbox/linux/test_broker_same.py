@@ -197,6 +197,12 @@ def _is_fifo(path: str | bytes) -> bool:
         return False
 
 
+def _move(descriptor: int, number: int) -> None:
+    if descriptor != number:
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
 class Caller:
     """Does operations in one tree, and says what came of them."""
 
@@ -208,13 +214,9 @@ class Caller:
             20: ("f", os.O_RDONLY), 21: ("d", os.O_RDONLY), 22: ("x", os.O_RDONLY), 23: ("gone", os.O_RDWR | os.O_CREAT),
             30: ("d", os.O_RDONLY), 31: ("d", os.O_PATH), 32: ("f", os.O_RDONLY),
         }.items():  # fmt: skip
-            made = os.open(path, flags)
-            os.dup2(made, number)
-            os.close(made)
+            _move(os.open(path, flags), number)
         os.unlink("gone")
-        made, _ = call("inotify_init1", os.O_NONBLOCK)
-        os.dup2(made, 24)
-        os.close(made)
+        _move(call("inotify_init1", os.O_NONBLOCK)[0], 24)
 
     def perform(self, operation: Operation) -> Any:
         """Do it, and return the errno, or what can be seen of the result."""
