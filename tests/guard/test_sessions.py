@@ -624,11 +624,11 @@ def test_a_mistake_of_the_guards_costs_the_message_and_not_the_session() -> None
 def test_time_that_an_attacker_chooses_is_bounded() -> None:
     import time
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     talk = Playbook("2025-11-25")
     talk << request("elicitation/create", {"message": "a" + "\u0301\u0316" * 100_000, "requestedSchema": {}}, id=1)
     profile = TOOLS_ONLY + '[tools.rules]\nx = { action = "allow", arguments = { path = { inside = ["/work"] } } }\n'
     talk = Playbook("2025-11-25", profile)
     talk >> call("x", path="/a" * 400_000)
     # Each took many seconds; the bound only has to tell that from next to nothing.
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

@@ -172,9 +172,9 @@ def test_a_link_that_leads_elsewhere_is_said(tmp_path):
 
 def test_a_comparison_takes_no_longer_for_being_hostile(tmp_path):
     (tmp_path / "a").write_text("\n".join(str(n % 97) for n in range(100_000)))
-    begun = time.monotonic()
+    begun = time.process_time()
     found = diff.of({"path": str(tmp_path / "a"), "content": "\n".join(str(n * 7 % 89) for n in range(100_000))}, "/")
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert len(found["rows"]) <= diff.MAX_ROWS
     assert found["gap"][1] > 0
 
