@@ -50,11 +50,14 @@ def _of(view: EntryView) -> list[Package]:
     started = view.started
     found = []
     if started.ecosystem in ("npm", "pypi", "oci", "nuget", "deno") and started.source != "project":
-        found.append(_package(started, view.word(started.index)))
-    for spec in started.also:
-        if spec.endswith(".txt"):
+        found.append(_package(started, view.word(started.index) if started.index is not None else _place(view, started.spec)))
+    for written in started.also:
+        if written.endswith(".txt"):
             continue  # a list of requirements
-        of_python = started.ecosystem == "pypi" or plain_name(started.program) in ("uv", "uvx", "pipx")
+        registry, _, spec = written.partition(":") if written.startswith(("npm:", "pypi:")) else ("", "", written)
+        of_python = registry == "pypi" or (
+            not registry and (started.ecosystem == "pypi" or plain_name(started.program) in ("uv", "uvx", "pipx"))
+        )
         other = python.package(spec, ()) if of_python else npm.package(spec, ())
         if other.ecosystem != "opaque":
             found.append(_package(other, _place(view, spec)))
@@ -69,6 +72,8 @@ def _package(started: Started, path: Path) -> Package:
 
 def _place(view: EntryView, spec: str) -> Path:
     index = next((index for index, word in enumerate(view.argv) if spec in re.split(r"[=,]", word) or word == spec), None)
+    if index is None and spec:
+        index = next((index for index, word in enumerate(view.argv) if spec in word), None)  # a shell's line
     return view.word(index)
 
 

@@ -75,6 +75,7 @@ def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
         inner_found = _recognise([Word.at(_WRAPPING_PACKAGES[found.name], None), *inner_words], (*wrappers, program))
         also = (*found.also, found.spec, *inner_found.also)
         return replace(inner_found, also=also, opaque=opaque or found.opaque or inner_found.opaque)
+    found = _with_its_command(found, (*wrappers, program))
     if found.ecosystem == "command" and found.source == "program" and tools:
         found = _of_tools(tools, found)
     if found.index is None and found.spec:
@@ -84,11 +85,46 @@ def _recognise(words: list[Word], wrappers: tuple[str, ...]) -> Started:
     )
 
 
+def _with_its_command(found: Started, wrappers: tuple[str, ...]) -> Started:
+    """Look for a fetcher among the arguments of what is no known wrapper: `./start.sh npx -y server`, `uvx mcpo -- uvx server`.
+
+    Which word is where the other command begins is a guess, so the answer is `opaque`.
+    """
+    inner = _command_in([word if isinstance(word, Word) else Word.at(word, None) for word in found.arguments])
+    if not inner:
+        return found
+    other = _recognise(inner, wrappers)
+    if other.ecosystem in ("command", "opaque"):
+        return found
+    reason = f"{found.name or wrappers[-1]} is given another command"
+    also = tuple(other.named(spec) for spec in (other.spec, *other.also))
+    if found.ecosystem in ("command", "opaque"):
+        return replace(other, arguments=found.arguments, opaque=reason)
+    return replace(found, also=(*found.also, *also), opaque=found.opaque or reason)
+
+
+def _command_in(words: list[Word]) -> list[Word]:
+    """Return the command among a program's arguments: at their beginning, after `--`, or one of them as a whole line."""
+    starts = [0, *(place + 1 for place, word in enumerate(words) if word == "--")]
+    if words[:1] in (["exec"], ["run"]):
+        starts.append(1)
+    for start in starts:
+        if words[start + 1 :] and plain_name(words[start]) in _FETCHES:
+            return words[start:]
+    for word in words:
+        if " " in word.strip() and plain_name(word.split()[0]) in _FETCHES:
+            return line(word)[0]
+    return []
+
+
 def _inside(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
     """Return the command inside another, as `wrappers.peeled` does, also for fetchers that start any other command."""
     if program == "uv":
         inner = python.inside(words)
         return (inner, "") if inner and is_launcher(inner[0]) and not PYTHON.fullmatch(plain_name(inner[0])) else None
+    if program in ("docker", "podman", "nerdctl", "finch"):
+        inner = others.in_container(words)
+        return (inner, "the container says what its programs are") if inner and plain_name(inner[0]) in _FETCHES else None
     text = npm.called(program, words)
     return peeled(program, words) if text is None else line(text)
 
@@ -113,6 +149,9 @@ _FETCHERS: dict[str, Callable[[list[Word]], Started | None]] = {
     "deno": others.deno, "dnx": others.dnx, "dotnet": others.dotnet,
 }  # fmt: skip
 """Programs that fetch packages or start their files."""
+
+_FETCHES = frozenset({"npx", "npm", "pnpm", "yarn", "pnpx", "bunx", "uvx", "uv", "pipx", "dnx"})
+"""Those of them that nothing but a command begins with. `node` and `docker` are also common arguments."""
 
 _KNOWN = frozenset(_FETCHERS) | frozenset(WRAPPERS) | SHELLS | {"cmd", "powershell", "pwsh", "python", "pythonw", "py", "dotenv"}
 

@@ -259,6 +259,11 @@ def test_the_word_that_names_the_package_is_pointed_at(argv: list[str]) -> None:
         "npx -y server --token $(cat /x)",
         "export A=b\nnpx -y server",
         "npx -y server &",
+        "exec $(which npx || echo npx) -y server",
+        "exec `which npx` -y server",
+        'for p in $(which npx 2>/dev/null) $HOME/.local/bin/npx /opt/homebrew/bin/npx npx; do [ -x "$p" ] && exec "$p" -y server; done; echo no; exit 1',
+        'p=$(command -v npx); exec "$p" -y server',
+        "if command -v npx >/dev/null; then npx -y server; else echo no; fi",
     ],
 )
 def test_the_package_in_a_longer_line_is_found_but_the_line_is_not_trusted(line: str) -> None:
@@ -267,6 +272,66 @@ def test_the_package_in_a_longer_line_is_found_but_the_line_is_not_trusted(line:
         assert started.identity == "npm:server"
         assert started.opaque
         assert profile_for(started) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["/home/ana/bin/start", "npx", "-y", "server"],
+        ["./start.sh", "--", "npx", "-y", "server"],
+        ["kw", "exec", "--", "npx", "-y", "server"],
+        ["kw", "run", "npx", "-y", "server"],
+        ["python", "start.py", "npx", "-y", "server"],
+        ["docker", "exec", "-i", "-e", "A=b", "box", "npx", "-y", "server"],
+        ["nix-shell", "-p", "nodejs", "--run", "npx -y server; true"],
+        ["sops", "exec-env", "secrets.yaml", "npx -y server && true"],
+    ],
+)
+def test_the_package_behind_a_program_that_nobody_knows_is_found_but_not_trusted(argv: list[str]) -> None:
+    started = recognise(argv)
+    assert started.identity == "npm:server"
+    assert started.opaque
+    assert profile_for(started) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["script", "-q", "/dev/null", "npx", "-y", "server"],
+        ["nix", "shell", "nixpkgs#nodejs", "-c", "npx", "-y", "server"],
+        ["node", r"C:\nodejs\node_modules\npm\bin\npx-cli.js", "-y", "server"],
+        ["node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "exec", "-y", "server"],
+    ],
+)
+def test_a_fetcher_is_found_by_every_way_to_start_it(argv: list[str]) -> None:
+    assert recognise(argv).identity == "npm:server"
+
+
+@pytest.mark.parametrize(
+    ("argv", "also"),
+    [
+        (["npx", "-y", "bridge@1.0.0", "--stdio", "uvx server"], ("pypi:server",)),
+        (["uvx", "bridge==1.0.0", "--", "npx", "-y", "server"], ("npm:server",)),
+        (["docker", "run", "-i", "node:22", "npx", "-y", "server"], ("npm:server",)),
+    ],
+)
+def test_the_package_that_a_bridge_starts_is_told_beside_it(argv: list[str], also: tuple[str, ...]) -> None:
+    started = recognise(argv)
+    assert started.also == also
+    assert profile_for(started) is None
+
+
+@pytest.mark.parametrize("argv", [["npx"] * 5000, ["x", "npx"] * 5000, ["x", "--", "npx", "y"] * 5000])
+def test_fetchers_without_end_inside_each_other_are_not_followed_without_end(argv: list[str]) -> None:
+    assert recognise(argv).opaque
+
+
+@pytest.mark.parametrize(
+    "argv", [["tool", "install", "npx"], ["node", "x.js", "--runner", "npx", "-y"], ["bridge", "a note on npx -y"]]
+)
+def test_the_name_of_a_fetcher_among_other_arguments_starts_nothing(argv: list[str]) -> None:
+    started = recognise(argv)
+    assert (started.ecosystem, started.also, started.opaque) == ("command", (), "")
 
 
 @pytest.mark.parametrize(

@@ -11,21 +11,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stdioguard.audit.interface import EntryView, Finding
+    from stdioguard.audit.packages import Package
 
 _MOVES = ("npm", "pypi", "nuget", "deno", "oci")
 
 
 def check(view: EntryView) -> Iterator[Finding]:
-    """Yield a finding for the first package of a registry that has no version at all; other versions are `mutable-version`'s."""
-    for package in packages.of(view):
-        if package.source != "registry" or package.ecosystem not in _MOVES or package.version is not None:
-            continue
-        if package.ecosystem == "oci" and "/" not in package.name:
-            continue  # built on this machine, or one of Docker's own
+    """Yield one finding for the packages of registries that have no version at all; other versions are `mutable-version`'s."""
+    found = [package for package in packages.of(view) if _is_unpinned(package)]
+    if found:
+        first, *others = found
+        named = dict.fromkeys(other.name for other in others if other.name != first.name)
+        nor = f", nor has {' or '.join(named)}" if named else ""
         yield view.finding(
-            RULE, f"{package.ecosystem} package {package.name} has no version: each start may run other code", package.path
+            RULE, f"{first.ecosystem} package {first.name} has no version{nor}: each start may run other code", first.path
         )
-        return
+
+
+def _is_unpinned(package: Package) -> bool:
+    if package.source != "registry" or package.ecosystem not in _MOVES or package.version is not None:
+        return False
+    return package.ecosystem != "oci" or "/" in package.name  # else built on this machine, or one of Docker's own
 
 
 RULE = Rule(

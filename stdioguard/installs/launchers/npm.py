@@ -190,7 +190,11 @@ def node(words: list[Word]) -> Started | None:
     options, rest = options_of(words[1:], _NODE_VALUES)
     if options.keys() & {"-e", "--eval", "-p", "--print"}:
         return Started("opaque", "node", "program", tuple(rest), opaque="its code is on the command line", index=words[0].place)
-    return script(rest[1:] if rest[:1] == ["watch"] else rest)
+    rest = rest[1:] if rest[:1] == ["watch"] else rest
+    own = re.search(r"/npm/bin/(npx|npm)-cli\.js$", rest[0].replace("\\", "/")) if rest else None
+    if own is not None:
+        return npx(rest[1:]) if own[1] == "npx" else npm(rest)
+    return script(rest)
 
 
 def called(program: str, words: list[Word]) -> str | None:

@@ -52,6 +52,14 @@ def docker(words: list[Word]) -> Started | None:
     return _image(rest) if rest else None
 
 
+def in_container(words: list[Word]) -> list[Word]:
+    """Return the command that `docker exec CONTAINER COMMAND` runs in a container that is there already."""
+    rest = _docker_options(words[1:])
+    if rest[:1] == ["container"]:
+        rest = rest[1:]
+    return _docker_options(rest[1:])[1:] if rest[:1] == ["exec"] else []
+
+
 def _image(rest: list[Word]) -> Started:
     spec = rest[0].removeprefix("docker://")
     name, _, digest = spec.partition("@")

@@ -58,10 +58,25 @@ _SETS_UP = frozenset(
 """What a shell's line does before or beside the program that it is for."""
 
 
+_LOOKED_UP = re.compile(
+    r"\$\(\s*(?:which|command\s+-v|type\s+-[pP])\s+([\w.\-]+)[^()`]*\)|`(?:which|command\s+-v)\s+([\w.\-]+)[^()`]*`"
+)
+"""Where a line asks for a program's place: `$(which uvx || echo uvx)`."""
+
+_HELD = re.compile(r"(?:^|[\s;&|(])(?:for\s+(\w+)\s+in\s+([^;\n]*)|(?:export\s+|local\s+)?(\w+)=([^\s;&|]+))")
+"""Where a line gives a variable a value: `for p in A B; do`, `p=A`."""
+
+_FETCHERS = ("npx", "uvx", "bunx", "pnpx", "pipx", "npm", "pnpm", "yarn", "bun", "uv", "deno", "docker", "podman")
+_BEFORE = frozenset({"then", "else", "elif", "do", "{", "!"})
+"""What stands before a command without being a part of it."""
+
+
 def line(text: str) -> tuple[list[Word], str]:
     """Split a shell's command line. Where it is more than one simple command, the likeliest of them comes with a reason."""
     if len(text) > LONGEST:
         return [], "its command line is longer than any that a person wrote"
+    written = text
+    text = _LOOKED_UP.sub(lambda match: match[1] or match[2], text)
     lexer = shlex.shlex(
         text.strip().replace("\r\n", "\n").replace("\\\n", " ").replace("\n", " ; "), posix=True, punctuation_chars=True
     )
@@ -87,12 +102,30 @@ def line(text: str) -> tuple[list[Word], str]:
                 segments.append([])
         else:
             segments[-1].append(token)
-    segments = [segment for segment in segments if segment]
+    segments = [segment for segment in map(_bare, segments) if segment]
     if not segments:
         return [], "its command line is empty"
-    if not reason and ("$(" in text or "`" in text or segments[0][0].startswith(("$", "~", "!", "{", "#"))):
+    if not reason and ("$(" in written or "`" in written or segments[0][0].startswith(("$", "~", "!", "{", "#"))):
         reason = "a shell's line that is filled in when it runs"
-    return [Word.at(word, None) for word in _likeliest(segments)], reason
+    return [Word.at(word, None) for word in _resolved(_likeliest(segments), text)], reason
+
+
+def _bare(segment: list[str]) -> list[str]:
+    """Return a command without the words of the shell's grammar before it: `then npx x` is `npx x`."""
+    while segment and segment[0] in _BEFORE:
+        segment = segment[1:]
+    return segment
+
+
+def _resolved(command: list[str], text: str) -> list[str]:
+    """Put a fetcher in the place of the variable that a line has looked it up in: `for p in $(which uvx) uvx; do exec "$p" name`."""
+    at = 1 if command[0] == "exec" and len(command) > 1 else 0
+    name = re.fullmatch(r"\$\{?(\w+)\}?", command[at])
+    if name is None:
+        return command
+    values = [match[2] or match[4] or "" for match in _HELD.finditer(text) if name[1] in (match[1], match[3])]
+    words = re.findall(rf"(?<![\w.\-])(?:{'|'.join(_FETCHERS)})(?![\w.\-])", " ".join(values))
+    return [*command[:at], words[-1], *command[at + 1 :]] if len(set(words)) == 1 else command
 
 
 def _likeliest(segments: list[list[_Text]]) -> list[_Text]:

@@ -53,7 +53,7 @@ class Started:
     """What it is started through, outermost first: `cmd`, `bash`, `env`, `mise`, `stdioguard`..."""
 
     also: tuple[str, ...] = ()
-    """Other packages that are fetched and loaded with it."""
+    """Other packages that are fetched and loaded with it; `npm:` or `pypi:` stands before those of which the program does not tell it."""
 
     sets: tuple[str, ...] = ()
     """The variables that the words themselves set: `env NAME=value ...`."""
@@ -66,6 +66,10 @@ class Started:
 
     opaque: str = ""
     """Why the words may start other things than this; empty where they surely do not."""
+
+    def named(self, spec: str) -> str:
+        """Return one of its packages as `also` of another command names it."""
+        return f"{self.ecosystem}:{spec}" if self.ecosystem in ("npm", "pypi") and spec else spec
 
     @property
     def identity(self) -> str:

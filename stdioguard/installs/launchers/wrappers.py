@@ -75,6 +75,7 @@ WRAPPERS = {
     "flox": Wrapper(("activate",), dashes=True, project=True),
     "cross-env": Wrapper(assignments=True),
     "wsl": Wrapper(values=values_of("-d --distribution -u --user --cd --shell-type")),
+    "script": Wrapper(values=values_of("-T -m -E -I -O -B -t"), skipped=1),
     "stdioguard": Wrapper(
         ("run",),
         values_of("--profile --server --client --token-file --environment --allow-degraded --connect --state --log --channel --approver"),
@@ -101,6 +102,8 @@ def peeled(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
         return powershell(words)
     if program == "dotenv":
         return _dotenv(words)
+    if program in ("nix", "nix-shell", "sops", "eval"):
+        return _line_in(program, words)
     if PYTHON.fullmatch(program) and words[1:4] == ["-m", "stdioguard", "run"]:
         return _wrapped(WRAPPERS["stdioguard"], words[2:])
     wrapper = WRAPPERS.get(program)
@@ -134,6 +137,19 @@ def _wrapped(wrapper: Wrapper, words: list[Word]) -> tuple[list[Word], str] | No
     while wrapper.assignments and rest and ASSIGNMENT.match(rest[0]):
         rest = rest[1:]
     return rest, "" if rest else "it names no command"
+
+
+def _line_in(program: str, words: list[Word]) -> tuple[list[Word], str] | None:
+    """Peel `nix-shell --run LINE`, `nix develop --command X`, `sops exec-env FILE LINE` and `eval LINE`."""
+    rest = words[1:]
+    if program == "sops":
+        return line(rest[2]) if rest[:1] == ["exec-env"] and len(rest) > 2 else None
+    if program == "eval":
+        return line(" ".join(rest))
+    option = next((place for place, word in enumerate(rest) if word in ("--run", "--command", "-c")), None)
+    if option is None or not rest[option + 1 :]:
+        return None
+    return line(rest[option + 1]) if program == "nix-shell" else (rest[option + 1 :], "")
 
 
 def _dotenv(words: list[Word]) -> tuple[list[Word], str] | None:

@@ -34,7 +34,8 @@ def test_a_package_without_a_version_is_found_through_whatever_starts_it(words, 
 
 def test_a_package_without_a_version_is_found_in_a_shells_line(tmp_path):
     assert found(tmp_path, server("bash", "-lc", "npx -y notes-mcp"), "unpinned-package")
-    assert found(tmp_path, server("bash", "-c", "cd /tmp && exec uvx notes-mcp"), "unpinned-package")
+    (finding,) = found(tmp_path, server("bash", "-c", "cd /tmp && exec uvx notes-mcp"), "unpinned-package")
+    assert finding.path[-2:] == ("args", 1)
 
 
 @pytest.mark.parametrize("words", PINNED)
@@ -56,6 +57,14 @@ def test_a_tag_or_a_range_is_found_once_and_by_one_rule_only(version, tmp_path):
 )
 def test_a_moving_version_is_found_on_every_registry(words, tmp_path):
     assert found(tmp_path, line(words), "mutable-version")
+
+
+def test_every_unpinned_package_of_an_entry_is_named_in_one_finding(tmp_path):
+    (finding,) = found(tmp_path, line("npx -y -p notes-mcp -p other-lib notes"), "unpinned-package")
+    assert "notes-mcp" in finding.message
+    assert "other-lib" in finding.message
+    (finding,) = found(tmp_path, line("npx -y bridge@1.0.0 -- uvx notes-mcp"), "unpinned-package")
+    assert finding.message.startswith("pypi package notes-mcp")
 
 
 def test_an_unpinned_package_beside_a_pinned_one_is_found(tmp_path):
