@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from stdioguard.audit.interface import EntryView
     from stdioguard.installs.formats.document import Path
 
+_PARTS_OF_A_TOKEN = 3
+_LONGEST_TOKEN = 4096
+
 _LEVELS = {plaintext.HIGH: Level.HIGH, plaintext.MEDIUM: Level.MEDIUM}
 
 
@@ -22,7 +27,7 @@ class Secret:
     """One secret in plain text."""
 
     kind: str
-    """`env`, `header`, `argument` or `url`: where it stands."""
+    """`env`, `header`, `argument`, `url` or `setting`: where it stands."""
     place: str
     """What it stands in, for people: a variable's, a header's or an option's name."""
     path: Path
@@ -30,8 +35,8 @@ class Secret:
     """Its characters within the value at `path`, where that value is the text that was looked at."""
     why: str
     confidence: Level
-    is_local: bool
-    """Whether it is the password of a service on this machine, in that service's address."""
+    is_minor: bool
+    """Whether it opens little: the password of a service on this machine, in that service's address, or a key that browsers are given."""
 
 
 def of(view: EntryView) -> list[Secret]:
@@ -60,10 +65,18 @@ def _one(view: EntryView, found: plaintext.Found) -> Secret:
         at = int(name)
         kind, text, path = "argument", entry.argv[at], view.word(at - view.offset)
         place = _argument(entry.argv, at, found.span)
+    elif where == "extra":
+        path = (*entry.path, *found.path[1:])
+        kind, place, text = "setting", f"the setting {name}", _at(entry.extra, found.path[1:])
+        path = path if _at(view.config.value, path) == text else entry.path
     else:
         kind, place, text, path = "url", "the address", entry.url or "", entry.fields.url_path or entry.path
     span = found.span if _at(view.config.value, path) == text else None
-    return Secret(kind, place, path, span, found.why, _LEVELS.get(found.confidence, Level.MEDIUM), _is_local(text, found.span))
+    confidence = _LEVELS.get(found.confidence, Level.MEDIUM)
+    if _is_anonymous(text[slice(*found.span)]):
+        why = "an anonymous key of Supabase, behind which row-level security has to stand"
+        return Secret(kind, place, path, span, why, confidence, is_minor=True)
+    return Secret(kind, place, path, span, found.why, confidence, _is_local(text, found.span))
 
 
 def _argument(argv: list[str], at: int, span: tuple[int, int]) -> str:
@@ -81,6 +94,18 @@ def _is_local(text: str, span: tuple[int, int]) -> bool:
     """Tell whether a secret is the password in an address of this machine: postgres://user:password@localhost/name."""
     host = re.match(r"@(\[[0-9A-Fa-f:]+\]|[^:/@\s?#]+)", text[span[1] :])
     return host is not None and is_loopback(host[1].strip("[]"))
+
+
+def _is_anonymous(secret: str) -> bool:
+    """Tell whether a secret is a token that says of itself that it is for everybody."""
+    parts = secret.split(".")
+    if len(parts) != _PARTS_OF_A_TOKEN or len(secret) > _LONGEST_TOKEN:
+        return False
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(claims, dict) and claims.get("role") == "anon"
 
 
 def _at(value: Any, path: Path) -> Any:

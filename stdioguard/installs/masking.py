@@ -6,7 +6,7 @@ Every secret of the file is hidden, whether or not it is one that moves.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stdioguard.installs import find, plaintext
 
@@ -40,11 +40,11 @@ def data(found: find.Found, document: Document) -> bytes:
 def _values(found: find.Found, document: Document) -> Iterable[str]:
     for entry in find.entries_of(found, document.value):
         for secret in plaintext.secrets_in(entry):
-            where = secret.path[-1]
-            by_kind = {"env": entry.env, "headers": entry.headers}
-            text = (
-                entry.argv[where] if isinstance(where, int) else by_kind.get(str(secret.path[0]), {}).get(where, entry.url or "")
+            text: Any = {"env": entry.env, "headers": entry.headers, "argv": entry.argv, "extra": entry.extra}.get(
+                str(secret.path[0]), entry.url or ""
             )
+            for step in secret.path[1:]:
+                text = text[step]
             yield text[slice(*secret.span)]
 
 

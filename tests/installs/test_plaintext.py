@@ -18,7 +18,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 def look(
     argv: list[str] | None = None, *, url: str | None = None, headers: dict[str, str] | None = None, **env: str
 ) -> list[Found]:
-    entry: Any = SimpleNamespace(argv=argv or [], env=env, headers=headers or {}, url=url)
+    entry: Any = SimpleNamespace(argv=argv or [], env=env, headers=headers or {}, url=url, extra={})
     return plaintext.secrets_in(entry)
 
 
@@ -208,3 +208,115 @@ def test_a_text_that_is_made_to_keep_the_search_busy_does_not(part: str) -> None
     began = time.process_time()
     assert len(look(["x", text], API_TOKEN=text)) <= 2 * plaintext.MAX_IN_TEXT
     assert time.process_time() - began < 30  # about two seconds; a search that goes wrong takes minutes or hours
+
+
+OTHER = "q7Xw9ZkP2mN8vB4tR6yL1cJ5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"API_KEY={OTHER} npx -y server", f"export ACME_TOKEN='{OTHER}'; exec npx -y server", f"set ACME_TOKEN={OTHER}&& npx server",
+        f"npx server --api-key {OTHER}", f"npx server --api-key={OTHER}", f"$env:ACME_TOKEN='{OTHER}'; npx server",
+        f'npx mcp-remote https://x.example --header "X-Api-Key: {OTHER}"', f'npx x --header "Authorization: Bearer {OTHER}"',
+        f'{{"apiKey": "{OTHER}"}}', f"{{'apiKey':'{OTHER}'}}", f'"{{\\"apiKey\\":\\"{OTHER}\\"}}"',
+        f'{{"Authorization": "Bearer {OTHER}", "Version": "2022-06-28"}}',
+    ],
+)  # fmt: skip
+def test_a_secret_is_found_by_a_name_inside_a_longer_text(text: str) -> None:
+    assert texts(["bash", "-c", text]) == [OTHER]
+    assert texts(["server", "--config", text]) == [OTHER]
+    assert texts(CONFIG=text) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    "argv", [["docker", "run", f"--env=A_TOKEN={OTHER}", "image"], ["docker", "run", "-e", f"A_TOKEN={OTHER}", "image"]]
+)
+def test_a_variable_in_an_option_is_found_by_its_own_name(argv: list[str]) -> None:
+    assert texts(argv) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API_KEY=$API_KEY npx -y server", "export A_TOKEN='your-token-here' && npx server", 'export A_KEY="$A_KEY"; npx server',
+        "API_KEY=$(cat /run/key) npx server", "npx server --token-file /run/secrets/token1", '{"apiKey": "${API_KEY}", "maxTokens": "4096"}',
+        '{"Authorization": "Bearer ${TOKEN}"}', "The token: is asked for when the server starts", "password: something else that is no secret",
+        "npx server --key-id 1234567890abcdef12", '{"sort_key": "createdAt2024-01-01"}', "cd /x && npx -y @scope/server@1.0.0 --port=8080",
+        "https://x.example/list?page=2&next_token_type=a1b2c3d4e5f6",
+    ],
+)  # fmt: skip
+def test_a_longer_text_without_a_secret_in_it_has_none(text: str) -> None:
+    assert texts(["bash", "-c", text]) == []
+    assert texts(CONFIG=text) == []
+
+
+def test_a_key_with_its_makers_mark_is_found_among_the_arguments() -> None:
+    key = "acme_" + "a1b2c3d4" * 5
+    assert texts(["npx", "-y", "server", "start", key]) == [key]
+    assert look(["npx", "-y", "server", "start", key])[0].confidence == MEDIUM
+    assert look(["npx", "-y", "server", "--project", key]) == []
+    assert look(["npx", "-y", "server", "acme_" + "abcdefgh" * 5]) == []
+
+
+def test_a_secret_in_another_setting_is_found() -> None:
+    extra = {
+        "apiKey": OTHER,
+        "oauth": {"clientId": "ana", "clientSecret": OTHER},
+        "tools": ["read_token", "write_token"],
+        "note": GITHUB,
+    }
+    entry: Any = SimpleNamespace(argv=[], env={}, headers={}, url=None, extra=extra)
+    assert [found.path for found in plaintext.secrets_in(entry)] == [
+        ("extra", "apiKey"), ("extra", "oauth", "clientSecret"), ("extra", "note"),
+    ]  # fmt: skip
+
+
+def test_an_address_that_is_a_key_itself_is_found() -> None:
+    key = "M2YxYjQ4YzEtNzE3Ni00ZjA1LWJlYjkt"
+    assert texts(url=f"https://mcp.zapier.com/api/mcp/s/{key}/mcp") == [key]
+    assert texts(["npx", "mcp-remote", f"https://mcp.zapier.com/api/mcp/s/{key}/sse"]) == [key]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "여기에_n8n_API_키2024",
+        "ваш_токен_n8n_2024",
+        "你的n8n密钥v2-2024",
+        "tu-token-personal-de-github-va-aqui",
+        "dein_geheimer_zugangs_schluessel",
+    ],
+)
+def test_a_placeholder_in_another_language_is_none(text: str) -> None:
+    assert look(API_KEY=text) == []
+    assert look(CONFIG=f'{{"apiKey": "{text}"}}') == []
+
+
+@pytest.mark.parametrize("name", ["PGPASSWORD", "MYSQLPASSWORD", "GITHUBAPITOKEN", "CLIENTSECRET"])
+def test_a_name_in_one_word_is_understood(name: str) -> None:
+    assert texts(**{name: KEY}) == [KEY]
+
+
+@pytest.mark.parametrize("text", ["sb_publishable_" + OTHER, "pk_live_" + OTHER])
+def test_a_key_that_is_made_to_be_published_is_none(text: str) -> None:
+    assert look(SOME_KEY=text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=" * 30_000,
+        '"a":' * 15_000,
+        "\\" * 60_000,
+        "-a " * 20_000,
+        "a:" * 30_000,
+        '"' * 60_000,
+        "key=" + "a1" * 30_000,
+        "key: " * 12_000,
+    ],
+)
+def test_a_long_text_keeps_nobody_waiting_for_its_names(text: str) -> None:
+    start = time.process_time()
+    look(["bash", "-c", text], CONFIG=text)
+    assert time.process_time() - start < 4

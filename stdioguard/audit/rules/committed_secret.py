@@ -18,7 +18,7 @@ def check(config: ConfigView) -> Iterator[Finding]:
     """Yield a finding for a project's file with secrets that git does not ignore. Whether it is committed only git could tell."""
     if config.listing.found.level not in ("project", "given"):
         return
-    if not any(found.confidence >= Level.MEDIUM and not found.is_local for view in config.entries for found in secrets.of(view)):
+    if not any(found.confidence >= Level.MEDIUM and not found.is_minor for view in config.entries for found in secrets.of(view)):
         return
     root = repository_of(config.file)
     if root and not is_ignored(config.file, root):

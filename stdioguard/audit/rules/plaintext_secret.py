@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def check(view: EntryView) -> Iterator[Finding]:
-    """Yield a finding for each secret in a variable or a header."""
+    """Yield a finding for each secret in a variable, a header or another setting."""
     for found in secrets.of(view):
-        if found.kind in ("env", "header"):
+        if found.kind in ("env", "header", "setting"):
             fix = Fix("move it into stdioguard's store", "secret") if view.entry.editable and found.kind == "env" else None
             yield view.finding(
                 RULE,
                 f"{found.place} holds a secret in plain text ({found.why})",
                 found.path,
                 span=found.span,
-                severity=Level.LOW if found.is_local else RULE.severity,
+                severity=Level.LOW if found.is_minor else RULE.severity,
                 confidence=found.confidence,
                 fix=fix,
             )

@@ -22,7 +22,7 @@ def check(view: EntryView) -> Iterator[Finding]:
                 f"{found.place} holds a secret, which every user of the machine can read while the server runs ({found.why})",
                 found.path,
                 span=found.span,
-                severity=Level.LOW if found.is_local else RULE.severity,
+                severity=Level.LOW if found.is_minor else RULE.severity,
                 confidence=found.confidence,
                 fix=Fix("move it into stdioguard's store", "secret") if view.entry.editable else None,
             )

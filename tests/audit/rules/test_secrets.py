@@ -1,5 +1,7 @@
 """Secrets in configs are found, told by where they stand, and never shown."""
 
+import base64
+import json
 import os
 
 import pytest
@@ -23,6 +25,9 @@ def shown(findings):
     [
         ("plaintext-secret", line("npx x", env={"GITHUB_TOKEN": TOKEN})), ("plaintext-secret", line("npx x", env={"DB_PASSWORD": NAMED})),
         ("plaintext-secret", {"url": "https://x.example/mcp", "headers": {"Authorization": f"Bearer {TOKEN}"}}),
+        ("plaintext-secret", {"url": "https://x.example/mcp", "oauth": {"clientSecret": NAMED}}),
+        ("plaintext-secret", line("npx x", env={"HEADERS": f'{{"X-Api-Key": "{NAMED}"}}'})),
+        ("secret-argument", server("bash", "-c", f"DB_PASSWORD={NAMED} npx x")), ("secret-argument", server("bash", "-c", f"npx x --api-key {NAMED}")),
         ("secret-argument", line(f"npx x --token {TOKEN}")), ("secret-argument", line(f"npx x --token={TOKEN}")),
         ("secret-argument", server("npx", "x", "--header", f"Authorization: Bearer {TOKEN}")),
         ("secret-argument", line(f"docker run -e DB_PASSWORD={NAMED} x/y:1")), ("secret-argument", line(f"npx x {TOKEN}")),
@@ -94,6 +99,23 @@ def open_folder(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_key_for_everybody_is_low(tmp_path):
+    def token(role):
+        claims = base64.urlsafe_b64encode(json.dumps({"iss": "supabase", "role": role}).encode()).decode().rstrip("=")
+        return f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJlc2lnbmF0dXJl"
+
+    for role, severity in (("anon", Level.LOW), ("service_role", Level.MEDIUM)):
+        (finding,) = found(tmp_path, line("npx x", env={"SUPABASE_KEY": token(role)}), "plaintext-secret")
+        assert finding.severity == severity
+
+
+@pytest.mark.parametrize("claims", ["", "!!!!!!!!", "bnVsbA", "W1tbWw", "eyJyb2xlIjoxfQ"])
+def test_a_token_that_says_nothing_of_itself_is_found_like_any_other(claims, tmp_path):
+    token = f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJlc2lnbmF0dXJl"
+    for finding in found(tmp_path, line("npx x", env={"SUPABASE_KEY": token}), "plaintext-secret"):
+        assert finding.severity == Level.MEDIUM
+
+
 def test_a_file_with_secrets_that_others_can_read_is_found(open_folder):
     entry = line("npx x", env={"GITHUB_TOKEN": TOKEN})
 
