@@ -62,7 +62,8 @@ def secrets_in(entry: Entry) -> list[Found]:
     if entry.url:
         found += _one("url", ("url",), entry.url, "")
     for path, text in _settings(entry.extra, ("extra",), 0):
-        found += _one("setting", path, text, next((step for step in reversed(path) if isinstance(step, str)), ""))
+        name = next((step for step in reversed(path) if isinstance(step, str)), "")
+        found += _one("setting", path, text, "" if _is_vague(_spelled(name), text) else name)
     return found
 
 
@@ -155,6 +156,8 @@ def _with_inner(found: list[Found], kind: str, path: tuple[str | int, ...], text
             if any(start < other.span[1] and end > other.span[0] for other in found) or not _is_named(called):
                 continue
             value = text[start:end]
+            if _is_vague(called, value):
+                continue
             is_password = _PASSWORD.search(called) is not None and pattern is not _HEADER  # a colon is also one of prose
             if not is_placeholder(value) and secrets.reference(value) is None and (is_password or _is_made(value)):
                 found.append(Found(path, kind, (start, end), f"its name is {match[1]}", MEDIUM))
@@ -225,6 +228,14 @@ def _is_named(spelled: str) -> bool:
     return _NAMED.search(spelled) is not None and _NOT_NAMED.search(spelled) is None
 
 
+_VAGUE = frozenset({"key", "auth", "pass", "pat", "cookie"})
+"""Names that say something of a variable or an option, and little of a member of whatever object."""
+
+
+def _is_vague(spelled: str, text: str) -> bool:
+    return spelled in _VAGUE and len(text) < 20
+
+
 def _spelled(name: str) -> str:
     """Return a name as words with `_` between them, in small letters: `apiKey`, `API-KEY` and `api_key` are one name."""
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
@@ -257,8 +268,8 @@ def _one(kind: str, path: tuple[str | int, ...], text: str, name: str) -> list[F
     return []
 
 
-_WORDS = re.compile(r"[A-Za-z]{1,15}(?:[\-_][A-Za-z]{1,15})+")
-"""What a person has made up: `tu-token-de-github-aqui`."""
+_WORDS = re.compile(r"[A-Za-z]{1,15}(?:[\-_][A-Za-z]{1,15})+(?:[\-_]\d{1,4})?")
+"""What a person has made up: `tu-token-de-github-aqui`, `github-token-2024`."""
 
 
 def _is_made(text: str) -> bool:
@@ -280,7 +291,10 @@ _PLACEHOLDER = re.compile(
     | ^sb_publishable_ | ^pk_(?:live|test)_
     | ^test[-_]?(?:key|token|secret|pass\w*)?\d*$ | ^(?:key|token|secret)$"""
 )
-_VARIABLE = re.compile(r"\$\{|\$\(|^\$|\{\{|^\{[^}]*\}$|^%\w+%$|^env:|^op://|^vault:|^keychain:|^!|^<|^file:")
+_VARIABLE = re.compile(
+    r"\$\{|\$\(|^\$|\{\{|^\{[^}]*\}$|^%\w+%$|^[a-z][a-z0-9+.\-]{1,30}://|^!|^<"
+    r"|^(?:arn|bitwarden|bw|doppler|env|file|infisical|keychain|keyring|secretsmanager|ssm|vault):"
+)
 _COMMON = frozenset(
     {
         "", "admin", "basic", "bearer", "default", "disabled", "empty", "enabled", "false", "guest", "key", "local", "localhost",

@@ -106,7 +106,7 @@ def test_a_name_that_only_holds_such_a_word_says_nothing(name: str) -> None:
         "true", "false", "null", "none", "1234", "20", "0.5", "/etc/keys/token", "~/.config/token", "./token.json", "C:\\keys\\token", "https://example.com/token",
         "...", "***", "********", "REDACTED", "[REDACTED_API_KEY]", "GITHUB_PERSONAL_ACCESS_TOKEN", "replace-me-with-a-token-1", "insert_token_here_1234",
         "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-key-goes-here-123", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ghp_your_token_here_your_token_here",
-        "op://vault/item/field", "my-token", "the-api-key", "dummy-key-12345", "placeholder", "example-key-abcdef", "local", "test", "password", "00000000-0000-0000-0000-000000000000",
+        "op://vault/item/field", "keyward://stripe/secret1", "bw://item-1234/field", "doppler:PROJECT/KEY12345", "my-token", "the-api-key", "dummy-key-12345", "placeholder", "example-key-abcdef", "local", "test", "password", "00000000-0000-0000-0000-000000000000",
         "file:/etc/token", "enabled", "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "oauth",
     ],
 )  # fmt: skip
@@ -241,7 +241,7 @@ def test_a_variable_in_an_option_is_found_by_its_own_name(argv: list[str]) -> No
     [
         "API_KEY=$API_KEY npx -y server", "export A_TOKEN='your-token-here' && npx server", 'export A_KEY="$A_KEY"; npx server',
         "API_KEY=$(cat /run/key) npx server", "npx server --token-file /run/secrets/token1", '{"apiKey": "${API_KEY}", "maxTokens": "4096"}',
-        '{"Authorization": "Bearer ${TOKEN}"}', "The token: is asked for when the server starts", "password: something else that is no secret",
+        '{"Authorization": "Bearer ${TOKEN}"}', '{"key": "primaryIndex2024"}', "The token: is asked for when the server starts", "password: something else that is no secret",
         "npx server --key-id 1234567890abcdef12", '{"sort_key": "createdAt2024-01-01"}', "cd /x && npx -y @scope/server@1.0.0 --port=8080",
         "https://x.example/list?page=2&next_token_type=a1b2c3d4e5f6",
     ],
@@ -264,6 +264,7 @@ def test_a_secret_in_another_setting_is_found() -> None:
         "apiKey": OTHER,
         "oauth": {"clientId": "ana", "clientSecret": OTHER},
         "tools": ["read_token", "write_token"],
+        "key": "server-a1b2c3d4",
         "note": GITHUB,
     }
     entry: Any = SimpleNamespace(argv=[], env={}, headers={}, url=None, extra=extra)
