@@ -26,7 +26,7 @@ class Package:
     """One package of one registry, as a command line asks for it."""
 
     ecosystem: str
-    """`npm`, `pypi`, `oci`, `nuget` or `deno`."""
+    """`npm`, `pypi`, `oci`, `nuget`, `deno` or `go`."""
     name: str
     version: str | None
     """The version, range, tag or digest that is asked for."""
@@ -49,7 +49,7 @@ def of(view: EntryView) -> list[Package]:
 def _of(view: EntryView) -> list[Package]:
     started = view.started
     found = []
-    if started.ecosystem in ("npm", "pypi", "oci", "nuget", "deno") and started.source != "project":
+    if started.ecosystem in ("npm", "pypi", "oci", "nuget", "deno", "go") and started.source != "project":
         found.append(_package(started, view.word(started.index) if started.index is not None else _place(view, started.spec)))
     for written in started.also:
         if written.endswith(".txt"):

@@ -146,7 +146,7 @@ _FETCHERS: dict[str, Callable[[list[Word]], Started | None]] = {
     "pnpx": lambda words: npm.npx(words[1:], npm.PNPM_VALUES), "bunx": lambda words: npm.npx(words[1:], npm.BUNX_VALUES),
     "nodejs": npm.node, "tsx": npm.node, "ts-node": npm.node, "uvx": lambda words: python.uvx(words[1:]), "uv": python.uv,
     "pipx": python.pipx, "docker": others.docker, "podman": others.docker, "nerdctl": others.docker, "finch": others.docker,
-    "deno": others.deno, "dnx": others.dnx, "dotnet": others.dotnet,
+    "deno": others.deno, "dnx": others.dnx, "dotnet": others.dotnet, "go": others.go,
 }  # fmt: skip
 """Programs that fetch packages or start their files."""
 

@@ -308,6 +308,26 @@ def test_a_fetcher_is_found_by_every_way_to_start_it(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "version", "is_pinned"),
+    [
+        ("go run example.com/x/server@latest", "latest", False),
+        ("go run -mod=mod -C /x example.com/x/server@v1", "v1", False),
+        ("go run example.com/x/server@v1.2.3 --flag", "v1.2.3", True),
+        ("go run example.com/x/server@v0.0.0-20260101000000-0123456789ab", "v0.0.0-20260101000000-0123456789ab", True),
+    ],
+)
+def test_a_module_of_gos_is_a_package(line: str, version: str, is_pinned: bool) -> None:
+    started = recognise(line.split())
+    assert (started.identity, started.version, started.is_pinned) == ("go:example.com/x/server", version, is_pinned)
+    assert profile_for(started) is None
+
+
+@pytest.mark.parametrize("line", ["go run .", "go run ./cmd/server", "go run main.go a@b", "go version", "go run"])
+def test_what_go_builds_of_a_project_is_no_package(line: str) -> None:
+    assert recognise(line.split()).ecosystem == "command"
+
+
+@pytest.mark.parametrize(
     ("argv", "also"),
     [
         (["npx", "-y", "bridge@1.0.0", "--stdio", "uvx server"], ("pypi:server",)),

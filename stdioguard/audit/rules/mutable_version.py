@@ -11,21 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stdioguard.audit.interface import EntryView, Finding
+    from stdioguard.audit.packages import Package
 
 
 def check(view: EntryView) -> Iterator[Finding]:
-    """Yield a finding for the first package of a registry whose version is a tag or a range."""
-    for package in packages.of(view):
-        if package.source != "registry" or package.version is None or package.is_pinned:
-            continue
-        if package.ecosystem == "oci" and ("/" not in package.name or package.version != "latest"):
-            continue  # built on this machine; a tag that is a version is seldom moved, and the digest is `unpinned-image`'s business
+    """Yield one finding for the packages of registries whose version is a tag or a range."""
+    found = [package for package in packages.of(view) if _moves(package)]
+    if found:
+        first, *others = found
+        named = dict.fromkeys(f"{other.name} {other.version}" for other in others if other.name != first.name)
+        also = f", as does {' and '.join(named)}" if named else ""
         yield view.finding(
             RULE,
-            f"{package.ecosystem} package {package.name} has the version {package.version}, which moves: each start may run other code",
-            package.path,
+            f"{first.ecosystem} package {first.name} has the version {first.version}, which moves{also}: each start may run other code",
+            first.path,
         )
-        return
+
+
+def _moves(package: Package) -> bool:
+    if package.source != "registry" or package.version is None or package.is_pinned:
+        return False
+    # Without a folder it is built on this machine; a tag that is a version is seldom moved.
+    return package.ecosystem != "oci" or ("/" in package.name and package.version == "latest")
 
 
 RULE = Rule(

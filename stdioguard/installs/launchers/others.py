@@ -140,6 +140,24 @@ def dotnet(words: list[Word]) -> Started | None:
     return None
 
 
+_GO_VALUES = values_of(
+    "-C -mod -modfile -exec -tags -ldflags -gcflags -asmflags -overlay -pkgdir -p -buildmode -compiler -toolexec"
+)
+
+
+def go(words: list[Word]) -> Started | None:
+    """Read `go run MODULE@VERSION`; without a version it is a package of the project that the client is in."""
+    _, rest = options_of(words[1:], _GO_VALUES)
+    if rest[:1] != ["run"]:
+        return None
+    _, rest = options_of(rest[1:], _GO_VALUES)
+    name, at, version = rest[0].partition("@") if rest else ("", "", "")
+    if not at or "." not in name.partition("/")[0] or name.startswith("."):
+        return None
+    pinned = EXACT.fullmatch(version) is not None or re.fullmatch(r"[0-9a-f]{40}", version) is not None
+    return Started("go", name, "registry", tuple(rest[1:]), str(rest[0]), version or "latest", pinned, index=rest[0].place)
+
+
 INTERPRETERS = SHELLS | {"ruby", "perl", "php", "lua", "elixir", "java", "Rscript", "pwsh", "powershell"}
 
 

@@ -11,7 +11,7 @@ from stdioguard.sandbox.fetcher_options import split_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Ecosystem = Literal["npm", "pypi", "oci", "deno", "nuget", "command", "opaque"]
+Ecosystem = Literal["npm", "pypi", "oci", "deno", "nuget", "go", "command", "opaque"]
 
 
 Source = Literal["registry", "git", "url", "path", "installed", "project", "program"]

@@ -67,6 +67,13 @@ def test_every_unpinned_package_of_an_entry_is_named_in_one_finding(tmp_path):
     assert finding.message.startswith("pypi package notes-mcp")
 
 
+def test_every_moving_version_of_an_entry_is_named_in_one_finding(tmp_path):
+    (finding,) = found(tmp_path, line("npx -y bridge@latest -- uvx notes-mcp@latest"), "mutable-version")
+    assert "bridge has the version latest" in finding.message
+    assert "notes-mcp latest" in finding.message
+    assert found(tmp_path, line("go run example.com/notes@latest"), "mutable-version")
+
+
 def test_an_unpinned_package_beside_a_pinned_one_is_found(tmp_path):
     (finding,) = found(tmp_path, line("uvx --with other-lib --from notes-mcp==1.0 notes"), "unpinned-package")
     assert "other-lib" in finding.message
