@@ -44,7 +44,7 @@ INVISIBLE = frozenset(
 
 # A sentence ends at punctuation before white space, at an empty line, before an item of a list, before `name:` or `name (type):`.
 _ENDS = Raw(
-    r"[.!?;](?=[\s\"')\]*`<]|$)",
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bvs)[.!?;](?=[\s\"')\]*`<]|$)",
     r"\n(?=\s{0,40}\n)",
     r"\n(?=\s{0,40}(?:[-*\u2022]|\d{1,2}[.)])\s)",
     r"\n(?=\s{0,40}\w{1,40}(?: ?\([^)\n]{0,60}\))?:)",

@@ -170,7 +170,7 @@ SIGNALS: dict[str, Pattern] = {
     ),
     "secrecy": Pattern(
         r"(?:do not|don't|never|must not|should not|shouldn't|mustn't|avoid|without|no need to|not to|refrain from|cannot|"
-        r"can not) (?:\w{1,14} ){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|"
+        r"can not) (?:\w{1,14}\x20){0,3}?(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|"
         r"disclose|disclosing|reveal|revealing|report|reporting|explain|explaining|show|showing|bother|bothering|display|"
         r"displaying|acknowledge|acknowledging|discuss|discussing|announce|announcing|warn|warning|expose|exposing|ask|"
         r"asking|say|saying|let|letting|share|sharing|worry|worrying|log|logging) (?:\w{1,14} ){0,5}?(?:user|users|them|"
@@ -334,7 +334,7 @@ SIGNALS: dict[str, Pattern] = {
         r"sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|"
         r"analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks "
         r"for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|"
-        r"reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|audit|audits|review|reviews|lint|lints|"
+        r"reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|rejected|refused|forbidden|not allowed|audit|audits|review|reviews|lint|lints|"
         r"find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
         r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|"
         r"comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|"
@@ -397,18 +397,30 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:must|should|has to|have to|needs? to|shall|is to|are to|ought to) (?:\w{1,12} ){0,2}?be (?:\w{1,14}ed|sent|set|"
         r"put|written|made|given|kept|shown|read|run|hidden|rewritten|overwritten|copied)",
     ),
+    "distorts": Pattern(
+        r"(?:be|are|is|it|them|by) (?:\w{1,12} ){0,2}?(?:divided|multiplied|shifted|increased|raised|reduced|lowered|inflated|"
+        r"deflated|doubled|halved|rounded|offset|scaled) (?:\w{1,12} ){0,2}?(?:by|before|up|with)|keep the difference",
+        r"(?:multiply|divide|increase|raise|reduce|lower|inflate|shift|double|halve|round up) (?:\w{1,14} ){0,4}?(?:results?|"
+        r"values?|prices?|amounts?|doses?|dosages?|figures?|coordinates|numbers?|quantit(?:y|ies)|totals?|balance)",
+        r"\d{1,3} ?(?:x|times|percent|%) (?:the|of the|higher|lower|more|less)|(?:higher|lower|other|different) than "
+        r"(?:the |what )?(?:real|actual|true|user)|instead of the (?:real|actual|true|correct|right)|most expensive|misleading|"
+        r"falsif(?:y|ied)|fabricat(?:e|ed)",
+        r"(?:conclude|claim|pretend|insist|assert) that|(?:irrespective|independent(?:ly)?|regardless) of (?:the |what |which "
+        r")?(?:inputs?|tool|user|real|actual|question|data)|whatever the (?:user|input|payee|data|question|result)\w{0,2}",
+    ),
     "falsifies": Pattern(
-        r"divid(?:e|ed) by|multipl(?:y|ied) by|keep the difference|shall be ignored|must be ignored",
-        r"\d{1,3} ?(?:x|times|percent|%)(?: (?:the|of|higher|lower|more|less))?",
-        r"(?:shift|shifted|offset|multipl(?:y|ied)|doubl(?:e|ed)|tripl(?:e|ed)|invert(?:ed)?|revers(?:e|ed)|inflat(?:e|ed)|"
-        r"deflat(?:e|ed)|falsif(?:y|ied)|fake|fabricat(?:e|ed)|round(?:ed)? up|swap(?:ped)?|randomi[sz]e[d]?|higher than the "
-        r"(?:real|actual|true)|lower than the (?:real|actual|true)|instead of the (?:real|actual|true|original|correct|"
-        r"right)|misleading|different from (?:the )?(?:what|real|actual))",
-        r"(?:most|more) expensive|highest price|premium plan|maximum amount|(?:change|use a different|alter|set) (?:the "
-        r")?(?:currency|amount|price|recipient|destination|quantity|value|date|coordinates|number)",
-        r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|claim|pretend|say)(?:ing)? "
-        r"(?:\w{1,14} ){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|"
-        r"fixed)",
+        r"(?:shall|must) be ignored|\d{1,3} ?(?:x|times|percent|%)",
+        r"(?:invert(?:ed)?|revers(?:e|ed)|fake|swap(?:ped)?|randomi[sz]e[d]?)",
+        r"highest price|premium plan|maximum amount|(?:change|use a different|alter|set) (?:the )?(?:currency|amount|price|"
+        r"recipient|destination|quantity|value|date|coordinates|number)",
+        r"(?:return|report|give|show|answer with|respond with|reply with|output|display|state|say)(?:ing)? (?:\w{1,14} "
+        r"){0,3}?(?:higher|lower|fake|false|wrong|different|incorrect|success|that it (?:failed|succeeded)|only|fixed)",
+    ),
+    "lowers-guard": Pattern(
+        r"no trace\w{0,3}|(?:delete|clear|wipe|erase|purge|remove|empty)(?: |_)(?:\w{1,14} ){0,3}?(?:logs?|history|traces?|"
+        r"records|backups?)|no verify|(?:verify\w{0,10}|private|ssl|tls|auth\w{0,14}|confirm\w{0,6}|encrypt\w{0,4}) "
+        r"(?:\w{1,10} ){0,3}?(?:=|to|as|is) ?(?:false|off|none|disabled)|or 1 ?= ?1|drop table|(?:everybody|everyone|anyone|"
+        r"anybody|world) (?:can|may|with|has)|without (?:a )?(?:where|review|filter|password|limit)|force push\w{0,3}",
     ),
     "weakens": Pattern(
         r"(?:admin|root|support|privileged|superuser) (?:user|account)s?|public (?:gallery|bucket|link|channel|folder|"
@@ -463,11 +475,119 @@ SIGNALS: dict[str, Pattern] = {
         r"retrieved documents?|config\.json|settings\.json|hosts\.yml|\.config/\S{1,40}|output of (?:`|')?(?:cat|env|"
         r"printenv|ls|find|whoami|set)|environment has to|run (?:`|')?(?:env|printenv|whoami|id|set|history)",
     ),
+    # Other work than the tool's own, by kind (see `foreign`).
+    "trade-files": Pattern(
+        r"(?:files?|folders?|director(?:y|ies)|disks?|documents?|downloads folder|trash|file ?system|paths?|\.\w{2,4} files?)",
+    ),
+    "trade-mail": Pattern(r"(?:e-?mails?|mails?|inbox|mailbox(?:es)?|bcc|cc'?d?|newsletters?|gmail|outlook)"),
+    "trade-chat": Pattern(
+        r"(?:whatsapp|slack|telegram|discord|sms|text messages?|phone numbers?|contacts?|address book|contact list|chat "
+        r"lists?|private channels?|direct messages?|send_message)",
+    ),
+    "trade-money": Pattern(
+        r"(?:payments?|pay|paying|money|funds|banks?|iban|beneficiary|payee|purchases?|buy|buying|shares|refunds?|invoices?|"
+        r"credit cards?|cards?|card numbers?|euros?|dollars?|crypto\w{0,8}|wallets?|transfer (?:of )?(?:money|funds))",
+    ),
+    "trade-code": Pattern(
+        r"(?:git|commits?|repositor(?:y|ies)|repos?|branch(?:es)?|pull requests?|force push\w{0,4}|merged?|source code|"
+        r"functions?|packages?|dependenc(?:y|ies)|imports?|snippets?|unit tests?|ci)",
+    ),
+    "trade-shell": Pattern(
+        r"(?:shell|terminal|bash|curl|wget|chmod|sudo|cron\w{0,4}|process(?:es)?|command ?line|commands?|installed "
+        r"programs|powershell|firewall|ports?|hosts file|host name|containers?|docker|environment variables?)",
+    ),
+    "trade-keys": Pattern(
+        r"(?:passwords?|credentials?|private keys?|api keys?|tokens?|cookies?|secrets?|keychain|login|pin|one-time codes?|otp|"
+        r"certificates?|ssh|permissions?|admin\w{0,8}|privileges?)",
+    ),
+    "trade-data": Pattern(r"(?:database|databases|sql|quer(?:y|ies)|tables?|records?|customers?|patients?|employees?)"),
+    "trade-dates": Pattern(r"(?:calendars?|events?|attendees?|meetings?|appointments?|reminders?|bookings?|flights?|hotels?)"),
+    "trade-web": Pattern(
+        r"(?:web ?pages?|websites?|browser|browsing|urls?|links?|downloads?|uploads?|http requests?|search results?|"
+        r"search(?:es)?|posts?|tweets?|products?)",
+    ),
+    "trade-memory": Pattern(
+        r"(?:memor(?:y|ies)|remember|conversations?|chats?|chat history|earlier messages|previous messages|the user wrote|user "
+        r"said|prompts?|instructions|answers?|repl(?:y|ies))",
+    ),
+    # Text of others that is to be obeyed, or leave that nobody gave.
+    "obeys": Pattern(
+        r"(?:treat|regard|consider|take|accept|interpret|handle) (?:\w{1,14} ){0,6}?(?:as (?:if|coming from|though|having|an? "
+        r"(?:order|instruction|command)|authori\w{3,8}|trusted|binding))",
+        r"(?:follow|obey|perform|execute|carry out|comply with|act (?:up)?on|do) (?:\w{1,14} ){0,3}?(?:instructions?|steps|"
+        r"orders?|commands?|directions?|guidance|requests?) (?:\w{1,14} ){0,2}?(?:in|from|of|inside|within|given|returned|"
+        r"contained|found|by)",
+        r"(?:carry|carries|have|has) the (?:\w{1,14} )?authority|authority of the (?:system|user|developer)|on behalf of the "
+        r"(?:system|developer)",
+        r"(?:instructions?|rules?|guidelines?|restrictions|polic(?:y|ies)|warnings?|limits) (?:\w{1,14} ){0,2}?(?:no "
+        r"longer|are (?:suspended|lifted|void|redundant|off|replaced))",
+        r"(?:no|without|needs? no|skip|exempt from|not need) (?:\w{1,14} ){0,2}?(?:confirmation|review|approval|consent|asking|"
+        r"permission|warnings?)(?: any ?more| at all)?",
+        r"(?:user|users|owner|they) (?:has|have) (?:already )?(?:agreed|approved|consented|confirmed|granted|permitted|allowed)",
+        r"(?:work|act|acting|report|answer) (?:\w{1,10} ){0,2}?(?:for|as) (?:the )?(?:author|administrator|attacker|owner) of "
+        r"(?:this|the)|above the user|counts? as (?:an? )?(?:administrator|admin|root)|freely",
+        r"for (?:all )?(?:future|later|subsequent|coming|all) (?:sessions?|conversations?|calls?|requests?|chats?)",
+    ),
+    # This tool as the step before, after or around another.
+    "steps-in": Pattern(
+        r"(?:comes?|goes?|runs?|called|used|run|executed|invoked|consulted|triggered|started|registered|logged|recorded) "
+        r"(?:\w{1,14} ){0,2}?(?:first|beforehand|ahead of|before|prior to|in advance|at the start|each time|every time)",
+        r"(?:preceded|followed|accompanied|prefixed|confirmed|approved|signed|validated|checked|cleared) by",
+        r"(?:requires?|needs?|wants?|expects?|demands?|depends? on) (?:a |the |that |to )?(?:\w{1,14} ){0,3}?(?:from|of|see|"
+        r"know|first|beforehand|read|be read)",
+        r"(?:run|passed|put|sent|routed|go|goes) through|through (?:this|the) (?:tool|server|gateway|proxy|gate)",
+        r"(?:is|are) (?:only )?(?:granted|accepted|allowed|possible|usable|available|permitted|valid) (?:\w{1,14} "
+        r"){0,2}?(?:after|once|if|when)|may (?:only )?be used (?:solely |only )?after",
+        r"(?:begin|start|open|close|end|finish|precede) (?:each|every|any|all)",
+    ),
+    # Another kind of tool, by which this one would have something done.
+    "by-other-tool": Pattern(
+        r"(?:use|using|with|via|through|by|call|calling|invoke|have|ask|its|their) (?:the |its |your |any |a )?(?:\w{1,14} "
+        r"){0,2}?(?:shell|terminal|bash|command|file ?system|file|git|github|payment|http|web|browser|mail|e-?mail|gmail|"
+        r"messag\w{2,4}|database|sql|search|calendar|code|drive|execution) (?:tools?|server'?s?|functions?)",
+        r"(?:other|another|different) (?:servers?|vendors?|plugins?|tools?)(?:'s?)?(?: (?:tools?|functions?))?",
+        r"(?:tools?|functions?) (?:of|from|on|by) (?:the |an? )?(?:other|another|\w{2,20}) (?:servers?|vendors?|providers?)",
+    ),
+    # What is handed over is all there is.
+    "hands-all": Pattern(
+        r"(?:full|complete|entire|exact|raw|whole|original|all|verbatim|current) (?:of )?(?:the |its |their |user'?s? )?"
+        r"(?:\w{1,14} ){0,2}?(?:contents?|texts?|paths?|body|outputs?|lists?|requests?|words|messages?|arguments?|data|"
+        r"results?|input)",
+        r"(?:hand|hands|handed|handing|pass|passed|passing|give|given|giving|share|sharing|provide|supply) (?:\w{1,14} "
+        r"){0,4}?(?:over|along|on|in|to this)",
+        r"(?:what|whatever|everything) (?:\w{1,14} ){0,3}?(?:returned|wrote|said|typed|contains?|opened?|works? on|working on|"
+        r"found|know|knows)",
+        r"(?:attach|attached|copy of|contents? of|output of|list of|keep(?:s)? us posted)",
+    ),
+    # A value that the text fixes, whatever the caller wanted.
+    "fixes-value": Pattern(
+        r"(?:set|sets|setting|changed?|replaced?|be|use|uses|add|added|with|to|as|include|contain|is) (?:\w{1,14} "
+        r"){0,4}?(?:to |as |with |by )?(?:true|false|0?777|0?666|\d{3,20}|/[\w./]{3,60}|--[\w-]{3,20}|public|anyone|"
+        r"everyone|admin|root|[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,20}|https?://\S{4,100})",
+    ),
+    # A person who is asked, or who asked: what is then done is no secret and no surprise.
+    "asks-person": Pattern(
+        r"(?:ask|asks|asking|confirm with|check with|prompt|consult|tell|inform|show|notify|warn|remind)(?: the| your)? (?:users?|"
+        r"them|human|person)",
+        r"(?:user'?s?|explicit) (?:approval|permission|confirmation|consent|authori[sz]ation|requests?)",
+        r"if (?:it is |they are |it's )?not (?:provided|specified|given|set|known)|if (?:you are |you're )?(?:unsure|unknown)|"
+        r"only if|unless|optional(?:ly)?|explicitly",
+    ),
+    "own-use": Pattern(
+        r"use (?:this|it|`\w{1,40}`|\w{1,20}_\w{1,40})(?: tool| function| instead)? (?:when|whenever|to|for|if|after|before|"
+        r"instead|only|with|first)|use when|useful (?:for|when)|use cases?|when to use|returns?|defaults?|e\.g\.|example",
+        r"^ ?(?:if|when|set to|whether|needs to be|must be)(?: set to)? (?:true|false)|whether|true if",
+        r"(?:when|if|whenever) (?:the )?users? (?:asks?|wants?|needs?|requests?|mentions?|provides?|says?|specif\w{2,4})",
+    ),
     "destroys": Pattern(
         r"(?:delete|deletes|deleting|wipe|wipes|erase|erases|drop|destroy|destroys|overwrite|overwrites|truncate|remove|"
         r"empty|purge|format|encrypt|corrupt|clear|rm -rf|chmod|shutdown|kill|terminate|revoke|grant|disable)(?:d|ed)?",
     ),
 }
+
+
+TRADES = tuple(name for name in SIGNALS if name.startswith("trade-"))
+"""Kinds of work. A sentence about another kind than the tool's own counts some in `out-of-place`."""
 
 
 def find(text: Text, name: str) -> list[tuple[int, int]]:

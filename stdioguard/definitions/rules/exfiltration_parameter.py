@@ -28,9 +28,6 @@ _TELLING = Pattern(
     r"(?:full |entire |complete |raw |whole |user |all |current |previous |prior )?(?:conversation|chat|dialog|dialogue) "
     r"(?:history|log|logs|transcript|context|content|contents|dump|so far)",
     r"(?:full|entire|complete|whole|raw|all) (?:conversation|chat|context|history|dialog|transcript|prompt|messages)",
-    r"(?:llm|ai|language|calling|client|caller|assistant|agent|host|your|requesting)(?: ai| llm)? (?:model )?(?:name|version|"
-    r"identity|provider|vendor|model|identifier|type)",
-    r"model name (?:that|of|calling|used)",
     r"chain of thought|internal (?:reasoning|thoughts|monologue|state)|hidden (?:reasoning|thoughts|context)",
     r"side ?note|sidenotes",
     r"(?:available|other|all|connected|installed|listed) tools?(?: (?:list|names|descriptions|results|outputs|definitions))?",
@@ -42,7 +39,13 @@ _TELLING = Pattern(
     r"(?:all |full |process |current |host )?(?:environment|env) (?:variables?|vars?) ?(?:dump|contents?|all)?",
     r"(?:user|browser|session) (?:cookies?|passwords?|secrets?|credentials?)(?: dump)?",
     r"(?:original|raw|verbatim|initial|last|full) (?:user )?(?:prompts?|messages?|utterances?)|user (?:prompt|utterance)s?",
-    r"conversation|context dump|memory dump|transcript dump|exfil\w{0,12}|stolen \w{1,14}",
+    r"conversation$|context dump|memory dump|transcript dump|exfil\w{0,12}|stolen \w{1,14}",
+)
+# Who asks. Many a vendor counts clients so; alone it tells nobody much.
+_IDENTITY = Pattern(
+    r"(?:llm|ai|language|calling|client|caller|agent|host|your|requesting)(?: ai| llm| agent)? (?:model )?(?:name|version|"
+    r"identity|provider|vendor|model|identifier|type)",
+    r"model name (?:that|of|calling|used)",
 )
 _POINTS = (
     " path",
@@ -55,6 +58,12 @@ _POINTS = (
     " dir",
     " directory",
     " key name",
+    " index",
+    " topic",
+    " thread",
+    " type",
+    " title",
+    " mode",
     " prefix",
     " format",
     " count",
@@ -71,7 +80,7 @@ _ASKS = Pattern(
     r"){0,2}?(?:conversation|chat|dialogue|context|context window|history|transcript|prompt|instructions|messages?|tool "
     r"(?:calls?|results?|outputs?)|reasoning|thoughts|memory|session|environment variables?|env|secrets?|credentials?|file "
     r"contents?|api keys?|tokens?|passwords?)",
-    r"(?:your|the (?:model|assistant|agent|ai|llm)'?s?) (?:\w{1,14} ){0,2}?(?:system prompt|instructions|reasoning|thoughts|"
+    r"(?:your|the (?:model|assistant|agent|ai|llm)'s) (?:\w{1,14} ){0,2}?(?:system prompt|instructions|reasoning|thoughts|"
     r"thinking|internal state|context|context window|memory|system message|configuration|guidelines|identity|tools|name and "
     r"version)",
     r"(?:name|version|identity|type|provider|vendor) (?:and \w{1,10} )?of (?:the |your )?(?:ai|llm|language|calling|current|"
@@ -95,6 +104,7 @@ _ABOUT_MODELS = Pattern(
 def _whole(definition: Definition) -> Iterator[Finding]:
     by_trade = _ABOUT_MODELS.search(definition.words) is not None
     seen: set[str] = set()
+    required = {text.raw for text in definition.parameters if text.member == "required"}
     count = 0
     for text in definition.parameters:
         name = words_of_name(text.raw)
@@ -102,6 +112,11 @@ def _whole(definition: Definition) -> Iterator[Finding]:
             continue
         seen.add(text.raw)
         match = _TELLING.search(name)
+        if match is None and _IDENTITY.search(name) is not None:
+            # Who must say it on every call is counted by somebody; where it may be left out, it is a vendor's statistics.
+            severity = MEDIUM if text.raw in required and not by_trade else LOW
+            yield Finding(SLUG, severity, MEDIUM, text.where, (0, len(text.raw)), f"a parameter {name!r}: who is asking")
+            continue
         if match is None or (match.start() > 12 and len(name) - match.end() > 12) or name.endswith(_POINTS):
             continue
         if by_trade and name != "sidenote" and not name.startswith(("llm model", "exfil", "contents of", "content of")):

@@ -1,8 +1,9 @@
 """Orders that have no place in the text of this tool, weighed: no single phrase says it, several in one sentence do.
 
-A poisoned text needs an act that a tool's description has no use for (to weaken a check, falsify a value, hand over what is personal, plant
-code, steer the reply), and most often a trigger ("whenever a file is written"), a pretext ("for compliance") and an obligation. Each counts
-some; what the tool is about by its name, or speaks of all the time, counts nothing.
+A poisoned text needs an act that a tool's description has no use for (to weaken a check, falsify a value, hand over what is personal, obey
+what comes back, have another kind of tool do something), and most often work of another trade, a trigger ("whenever a file is written"), a
+pretext ("for compliance") or an obligation. Each counts some; what the tool is about by its name, or speaks of all the time, counts nothing;
+a person who is asked, a list of values, a use that is named ("use this when") counts against it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from stdioguard.definitions.findings import HIGH, LOW, MEDIUM
 from stdioguard.definitions.folding import words_of_name
 from stdioguard.definitions.patterns import Raw
 from stdioguard.definitions.rules.interface import MOST, Rule, at, quoted
-from stdioguard.definitions.signals import SIGNALS, find, within
+from stdioguard.definitions.signals import SIGNALS, TRADES, find, within
 from stdioguard.definitions.surface import NAME, PROPERTY
 
 TYPE_CHECKING = False
@@ -24,24 +25,26 @@ if TYPE_CHECKING:
 SLUG = "out-of-place"
 
 ENOUGH, PLENTY = 3.0, 4.5
-"""Weights together that make a finding of medium and of high confidence. Set so that honest texts that we know stay below."""
+"""Weights together that make a finding of medium and of high confidence."""
 
 LONG = 32
 """Words of a sentence beyond which chance finds phrases together."""
 
+# A regression over the corpus and over honest definitions, each taken at its heaviest sentence, gave the weights; they are rounded to
+# quarters, and phrases that weighed nothing are left out.
 _ACTS = {
-    "personal": 1.5, "falsifies": 1.25, "weakens": 1.75, "implants": 1.5, "outside": 1.0, "covert": 1.5, "secrecy": 2.5, "secret-path": 2.0,
-    "secret-word": 1.5, "context": 1.5, "steers-reply": 1.75, "this-loaded": 1.5, "tampers": 1.5,
+    "distorts": 3.0, "secret-path": 2.25, "outside": 2.0, "by-other-tool": 2.0, "weakens": 1.75, "obeys": 1.75, "tampers": 1.5,
+    "personal": 1.5, "override": 1.25, "steers-reply": 1.25, "lowers-guard": 1.25, "secrecy": 0.75, "context": 0.75, "passes-as": 0.75,
+    "this-loaded": 0.5, "disables": 0.5, "covert": 0.5, "hands-all": 0.25, "implants": 0.25,
 }  # fmt: skip
-_WEIGHTS = {
-    **_ACTS,
-    "any-that": 1.0, "passive-order": 0.25,
-    "pretext": 1.25, "trigger": 1.0, "obliges": 1.0, "sends": 0.5, "alters": 0.25, "destroys": 0.5, "coerces": 1.5, "around-all": 0.5,
-    "to-model": 0.5, "passes-as": 0.75, "part-of-call": 0.25,
-}  # fmt: skip
+_SETTING = {"any-that": 1.5, "pretext": 1.0, "steps-in": 1.0, "around-all": 0.5, "trigger": 0.5, "passive-order": 0.25}
+_AGAINST = {"own-use": 1.0, "asks-person": 0.75, "quotes": 0.75}
+_NAMES_ITSELF, _OTHER_TRADE, _TWO_TRADES, _ACTS_THERE, _ORDERS = 2.25, 1.0, 0.75, 0.5, 0.25
+_PER_SIGN, _PER_WORD = 1.5, 0.125
+
+_WEIGHTS = {**_ACTS, **_SETTING}
+_BY_WEIGHT = tuple(sorted(_WEIGHTS, key=lambda name: -_WEIGHTS[name]))
 _OF_A_TRADE = frozenset(_ACTS) - {"secrecy", "covert", "this-loaded"}
-_SETTING = frozenset({"any-that", "trigger", "obliges", "to-model", "around-all", "pretext", "this-loaded", "coerces"})
-_ORDERING = frozenset({"passive-order", "obliges", "to-model", "this-loaded", "secret-path", "tampers", "steers-reply"})
 
 _IMPERATIVE = Raw(
     r"(?:[\s\W\d]{0,20}|[^\x1e]{0,80}?[,:]\s{1,4})(?:please |first |then |also |now |next |finally |and |instead |"
@@ -57,12 +60,19 @@ _IMPERATIVE = Raw(
 )
 
 
+# An address that is there to be read: documentation, an example, a call in code.
+_TO_READ = Raw(
+    r"see\W|docs?\W|document|reference|example(?!\.)|e\.g\.|like\W|format|https?://(?:docs|developers?|learn|support|www|help|github|"
+    r"api)\.|/wiki/|github\.com|```|your-|my-"
+)
+
+
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     if text.kind in {NAME, PROPERTY}:
         return
     own, count = _own(text, definition), 0
     for start, end in text.sentences:
-        weight, said = weigh(text, start, end, own)
+        weight, said = weigh(text, start, end, own, definition)
         if weight >= ENOUGH:
             sure = HIGH if weight >= PLENTY and within(text, "quotes", start, end) is None else MEDIUM
             yield at(
@@ -74,51 +84,94 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
                 f"an order that has no place here ({', '.join(said)}): {quoted(text, start, end)}",
             )
             count += 1
-            if count >= MOST:
-                return
         elif weight >= ENOUGH - 0.75:
             yield at(text, (start, end), SLUG, MEDIUM, LOW, f"may be an order that has no place here ({', '.join(said)})")
             count += 1
-            if count >= MOST:
-                return
+        if count >= MOST:
+            return
 
 
-def weigh(text: Text, start: int, end: int, own: frozenset[str]) -> tuple[float, list[str]]:
+def weigh(text: Text, start: int, end: int, own: frozenset[str], definition: Definition) -> tuple[float, list[str]]:
     """Return the weight of a sentence, and the acts in it that are not of the tool's own trade."""
-    acts = [name for name in _ACTS if name not in own and within(text, name, start, end)]
-    if not acts:
-        return 0.0, []
-    has = {
-        name for name in _WEIGHTS if name not in own and (name in acts or (name not in _ACTS and within(text, name, start, end)))
-    }
-    if not has & _SETTING:
-        return 0.0, []
-    weight = 0.0
+    has = _said(text, start, end, own)
+    quotes = within(text, "quotes", start, end) is not None
+    if quotes:
+        has.discard("obeys")
+    said = text.folded.text[start:end]
+    if "outside" in has and _TO_READ.search(said):
+        has.discard("outside")
+    weight = sum(_WEIGHTS[name] for name in has)
+    weight -= sum(one for name, one in _AGAINST.items() if within(text, name, start, end) is not None)
+    trades = sum(name not in own and within(text, name, start, end) is not None for name in TRADES)
+    weight += (_OTHER_TRADE if trades else 0) + (_TWO_TRADES if trades > 1 else 0)
+    if names_itself(said, definition):
+        weight += _NAMES_ITSELF
+        has.add("names itself")
     # A description's first sentence is in the imperative by custom: "Read a file".
     is_first = text.is_top and bool(text.sentences) and start == text.sentences[0][0]
     if not is_first and _IMPERATIVE.compiled.match(text.folded.text, start):
-        weight += 0.5
-    elif not has & _ORDERING:
-        return 0.0, []
-    if "secret-word" in has and "personal" in has:
-        has.discard("secret-word")
-    weight += sum(_WEIGHTS[name] for name in has)
-    if within(text, "quotes", start, end) is not None:
-        weight -= 2 if "untrusted" in text.folded.text[start:end] else 1
-    said = text.folded.text[start:end]
-    listing = sum(said.count(sign) for sign in ",:|=") - 3
-    if listing > 0:  # a list of values, where phrases stand side by side and say nothing together
-        weight -= listing * 0.3
-    words = said.count(" ") + 1
-    if words > LONG:
-        weight -= (words - LONG) / 10
-    return weight, acts
+        weight += _ORDERS
+        has.add("orders")
+    if (
+        trades
+        and not is_first
+        and (within(text, "destroys", start, end) or within(text, "sends", start, end))
+        and (
+            has & {"orders", "passive-order", "trigger"}
+            or within(text, "obliges", start, end)
+            or within(text, "to-model", start, end)
+        )
+    ):
+        weight += _ACTS_THERE
+    # In a list of values, or a very long sentence, phrases stand side by side and say nothing together.
+    weight -= max(0, sum(said.count(sign) for sign in ",:|=") - 3) * _PER_SIGN
+    weight -= max(0, said.count(" ") + 1 - LONG) * _PER_WORD
+    return weight, [name for name in (*_ACTS, "names itself") if name in has]
+
+
+def names_itself(said: str, definition: Definition) -> bool:
+    """Tell whether a sentence speaks of the tool by its name, other than in a call that is shown as code."""
+    name = definition.name.lower()
+    if "_" not in name and "-" not in name:
+        return False
+    place = said.find(name)
+    while place >= 0:
+        before, after = said[place - 1 : place], said[place + len(name) : place + len(name) + 1]
+        if not (before.isalnum() or before in {"_", "."} or after.isalnum() or after in {"_", "(", "="}):
+            return True
+        place = said.find(name, place + 1)
+    return False
+
+
+def _said(text: Text, start: int, end: int, own: frozenset[str]) -> set[str]:
+    """Return the phrases of a sentence, no words of which speak for two: what weighs most is looked for first.
+
+    "All messages" is data of a person, a trigger and a claim on every call; said once, it is one of them.
+    """
+    has: set[str] = set()
+    taken: list[tuple[int, int]] = []
+    for name in _BY_WEIGHT:
+        if name in own:
+            continue
+        for span in find(text, name):
+            if span[0] >= end:
+                break
+            if span[0] >= start and 2 * sum(max(0, min(span[1], to) - max(span[0], at)) for at, to in taken) <= span[1] - span[0]:
+                has.add(name)
+                taken.append(span)
+                break
+    return has
 
 
 def _own(text: Text, definition: Definition) -> frozenset[str]:
-    """Return the acts that the tool is about: in its name, or in many sentences of the text."""
+    """Return what the tool is about: what is in its name, or in many sentences of the text; of trades also what it says of itself."""
     name = words_of_name(definition.name)
-    return frozenset(one for one in _OF_A_TRADE if len(find(text, one)) >= 4 or SIGNALS[one].search(name) is not None)
+    words = " ".join((definition.words, *(words_of_name(one.raw) for one in definition.parameters[:40])))
+    return frozenset(
+        one
+        for one in (*_OF_A_TRADE, *TRADES)
+        if len(find(text, one)) >= 4 or SIGNALS[one].search(words if one in TRADES else name) is not None
+    )
 
 
 RULE = Rule(SLUG, "Orders that have no place in the text of this tool", text=_text)

@@ -36,6 +36,9 @@ _KEYS = Raw(
 )
 """What a tool that is for something else has no harmless reason to name."""
 
+_REFUSED = Raw(
+    r"(?:are|is|will be|get) (?:always |never |not )?(?:reject|refus|block|den|exclud|forbid|ignor|skip|allow|protect)"
+)
 _TOPICS = Raw(
     r"ssh|gnupg|gpg|aws|kube|azure|docker|gcloud|cursor|claude|mozilla|env|npm|pypi|netrc|history|passwd|hosts|proc|mcp|wallet|"
     r"cookie|login|credential|secret|keepass|kdbx|vault|pem|p12|pfx|git|auth|bash|zsh|profile|service|cert"
@@ -80,6 +83,8 @@ def _of_path(text: Text, span: tuple[int, int], definition: Definition) -> str |
     presses = sum(within(text, name, start, end) is not None for name in _PRESSES)
     passes = within(text, "passes-as", start, end) is not None
     if within(text, "quotes", start, span[0]) is not None and not hides and not goes_out:
+        return None
+    if _REFUSED.search(text.folded.text, span[1], min(end, span[1] + 60)) and not hides and not goes_out:
         return None
     if (
         text.kind == DATA
