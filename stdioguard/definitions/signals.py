@@ -542,10 +542,11 @@ SIGNALS: dict[str, Pattern] = {
     ),
     # Another kind of tool, by which this one would have something done.
     "by-other-tool": Pattern(
-        r"(?:use|using|with|via|through|by|call|calling|invoke|have|ask|its|their) (?:the |its |your |any |a )?(?:\w{1,14} "
-        r"){0,2}?(?:shell|terminal|bash|command|file ?system|file|git|github|payment|http|web|browser|mail|e-?mail|gmail|"
-        r"messag\w{2,4}|database|sql|search|calendar|code|drive|execution) (?:tools?|server'?s?|functions?)",
-        r"(?:other|another|different) (?:servers?|vendors?|plugins?|tools?)(?:'s?)?(?: (?:tools?|functions?))?",
+        r"(?:use|using|with|via|through|by|call|calling|invoke|have|ask|its|their) (?:the |its |your |any |a )?"
+        r"(?:\w{1,14}\x20){0,2}?(?:shell|terminal|bash|command|file ?system|file|git|github|payment|http|web|browser|mail|"
+        r"e-?mail|gmail|messag\w{2,4}|database|sql|search|calendar|code|drive|execution)\x20(?:tools?|server'?s?|functions?)",
+        r"(?:other|another|different) (?:servers?|vendors?|plugins?|tools?)(?:'s?)?(?: (?:tools?|functions?))?(?! (?:\w{1,14} "
+        r"){0,2}?(?:this server|here|below|above))",
         r"(?:tools?|functions?) (?:of|from|on|by) (?:the |an? )?(?:other|another|\w{2,20}) (?:servers?|vendors?|providers?)",
     ),
     # What is handed over is all there is.

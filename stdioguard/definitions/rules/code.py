@@ -51,7 +51,7 @@ _DEADLY = Raw(
     r"(?i)(?:crontab\s{1,4}-|\(crontab\s{1,4}-l)[^\n]{0,120}(?:curl|wget|nc|sh)(?!\w)",
     r"(?i)(?:\{\{|<%=?|\$\{)[^}\n%]{0,80}(?:__class__|__globals__|__subclasses__|__mro__|popen|os\.system|require\(|"
     r"process\.mainModule|Runtime\.getRuntime|child_process|constructor\.constructor)",
-    r"(?i)<script(?:[^>\n]{1,200}src\s{0,3}=|[^>\n]{0,200}>[^<\n]{0,200}\()|(?:src|href)\s{0,3}=\s{0,3}[\"']?javascript:|"
+    r"(?i)<script(?:[^>\n]{1,200}src\s{0,3}=|[^>\n]{0,200}>[^<\n]{0,200}[\w.]\([^\s)])|(?:src|href)\s{0,3}=\s{0,3}[\"']?javascript:|"
     r"(?<!\w)on(?:error|load|click)\s{0,3}=\s{0,3}[\"'][^\"'\n]{1,200}\(",
     r"(?i)(?:'|\")\s{0,4}(?:or|and)\s{1,4}(?:'?1'?\s{0,3}=\s{0,3}'?1|true)|;\s{0,4}(?:drop|truncate)\s{1,4}(?:table|"
     r"database)\s{1,4}\w|union\s{1,4}(?:all\s{1,4})?select\s[^\n]{0,60}(?:password|passwd|secret|users)",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from stdioguard.definitions.findings import HIGH, LOW, MEDIUM
 from stdioguard.definitions.folding import words_of_name
-from stdioguard.definitions.patterns import Pattern
+from stdioguard.definitions.patterns import Pattern, Raw
 from stdioguard.definitions.rules.interface import MOST, Rule, at, quoted
+from stdioguard.definitions.rules.out_of_place import names_itself
 from stdioguard.definitions.signals import within
 from stdioguard.definitions.surface import NAME, PROPERTY
 
@@ -62,7 +63,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     count = 0
     others = _names_of_others(definition)
     for start, end in text.sentences:
-        found = _judge(text, start, end, others)
+        found = _judge(text, start, end, others, definition)
         if found is not None:
             severity, confidence, why = found
             yield at(text, (start, end), SLUG, severity, confidence, f"{why}: {quoted(text, start, end)}")
@@ -77,7 +78,7 @@ def _names_of_others(definition: Definition) -> set[str]:
     return {name for name in names - own if " " in name}
 
 
-def _judge(text: Text, start: int, end: int, others: set[str]) -> tuple[str, str, str] | None:
+def _judge(text: Text, start: int, end: int, others: set[str], definition: Definition) -> tuple[str, str, str] | None:
     said = text.folded.text
     obliges = within(text, "obliges", start, end) is not None
     this = within(text, "calls-this", start, end) is not None
@@ -113,11 +114,27 @@ def _judge(text: Text, start: int, end: int, others: set[str]) -> tuple[str, str
             "sets other tools aside",
         )
     first = _FIRST_OF_ALL.search(said, start, end)
-    if first is not None and this and obliges:
-        return MEDIUM, MEDIUM, "wants to be called around every other call"
+    if first is not None and (this or names_itself(said[start:end], definition)) and obliges:
+        own = _own_field(said[first.start() : min(end, first.end() + 40)], definition)
+        return MEDIUM, LOW if own else MEDIUM, "wants to be called around every other call"
     if first is not None and obliges and within(text, "to-model", start, end):
         return MEDIUM, LOW, "orders the model around every other call"
     return None
+
+
+_FIELD = Raw(
+    r"(?:on|in|with|within|for|of|to|using) (?:the |this |your |its )?([a-z]{3,20})(?: tools?| api| server| data)?|([a-z]{3,20}) tools?"
+)
+_NO_FIELD = frozenset(
+    "any all every each other this the tool tools user users agent file files data request requests system session "
+    "conversation chat response response message messages task tasks question questions action actions operation operations".split()
+)
+
+
+def _own_field(claim: str, definition: Definition) -> bool:
+    """Tell whether a claim is narrowed to what the tool is about: "before any action on the page", "before any HubSpot tool"."""
+    words = set(definition.words.split()) | set(words_of_name(definition.name).split())
+    return any(word in words - _NO_FIELD for match in _FIELD.finditer(claim) for word in match.groups() if word)
 
 
 RULE = Rule(SLUG, "Steering of tools that are not the server's own", text=_text)

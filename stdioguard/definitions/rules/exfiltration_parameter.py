@@ -114,7 +114,7 @@ def _whole(definition: Definition) -> Iterator[Finding]:
         match = _TELLING.search(name)
         if match is None and _IDENTITY.search(name) is not None:
             # Who must say it on every call is counted by somebody; where it may be left out, it is a vendor's statistics.
-            severity = MEDIUM if text.raw in required and not by_trade else LOW
+            severity = MEDIUM if text.raw in required and (not by_trade or name.startswith("llm")) else LOW
             yield Finding(SLUG, severity, MEDIUM, text.where, (0, len(text.raw)), f"a parameter {name!r}: who is asking")
             continue
         if match is None or (match.start() > 12 and len(name) - match.end() > 12) or name.endswith(_POINTS):

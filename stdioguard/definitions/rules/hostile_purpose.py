@@ -76,7 +76,7 @@ _ATTACKS = Pattern(
     r"safety checks?|security checks?|verification or|access controls?)",
     r"(?:elevated|root|admin|system|superuser|kernel) (?:privileges?|permissions?|access) .. (?:ignore|bypass|without|"
     r"override|unrestricted|all restrictions|disabl\w{1,4}|skip)",
-    r"(?:victims?'?s?|target's) (?:\w{1,14} ){0,2}?(?:machine|computer|system|device|browser|account|data|files?|credentials|"
+    r"(?:victims?'?s?) (?:\w{1,14} ){0,2}?(?:machine|computer|system|device|browser|account|data|files?|credentials|"
     r"host|network|wallet|session)",
     r"exfil(?:trat(?:e|es|ed|ing|ion))?",
     r"(?:key ?loggers?|keystroke (?:logging|logger|capture)|log(?:s|ging)? (?:all |every |user )?keystrokes?|captur(?:e|es|"

@@ -105,7 +105,7 @@ _ADDRESS = Raw(
     r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,40}|(?:https?|wss?|ftp)://[^\s\x1e]{4,200}|\d{1,3}(?:\.\d{1,3}){3}|\+\d{8,15}"
 )
 _NOT_REAL = Raw(
-    r"(?i)@example\.|//(?:[\w-]{1,40}\.)?example\.(?:com|org)|localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]?|//docs\.|/docs/|\{|<"
+    r"(?i)@example\.|//(?:docs|developers?|learn|support|help)\.|//(?:[\w-]{1,40}\.)?example\.(?:com|org)|localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]?|//docs\.|/docs/|\{|<"
 )
 
 

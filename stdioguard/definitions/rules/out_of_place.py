@@ -40,6 +40,7 @@ _ACTS = {
 _SETTING = {"any-that": 1.5, "pretext": 1.0, "steps-in": 1.0, "around-all": 0.5, "trigger": 0.5, "passive-order": 0.25}
 _AGAINST = {"own-use": 1.0, "asks-person": 0.75, "quotes": 0.75}
 _NAMES_ITSELF, _OTHER_TRADE, _TWO_TRADES, _ACTS_THERE, _ORDERS = 2.25, 1.0, 0.75, 0.5, 0.25
+_MOST_MORE = _OTHER_TRADE + _TWO_TRADES + _ACTS_THERE + _ORDERS
 _PER_SIGN, _PER_WORD = 1.5, 0.125
 
 _WEIGHTS = {**_ACTS, **_SETTING}
@@ -70,9 +71,9 @@ _TO_READ = Raw(
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     if text.kind in {NAME, PROPERTY}:
         return
-    own, count = _own(text, definition), 0
+    own, count = Own(text, definition), 0
     for start, end in text.sentences:
-        weight, said = weigh(text, start, end, own, definition)
+        weight, said = weigh(text, start, end, own)
         if weight >= ENOUGH:
             sure = HIGH if weight >= PLENTY and within(text, "quotes", start, end) is None else MEDIUM
             yield at(
@@ -91,27 +92,30 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
             return
 
 
-def weigh(text: Text, start: int, end: int, own: frozenset[str], definition: Definition) -> tuple[float, list[str]]:
+def weigh(text: Text, start: int, end: int, own: Own) -> tuple[float, list[str]]:
     """Return the weight of a sentence, and the acts in it that are not of the tool's own trade."""
     has = _said(text, start, end, own)
-    quotes = within(text, "quotes", start, end) is not None
-    if quotes:
-        has.discard("obeys")
     said = text.folded.text[start:end]
     if "outside" in has and _TO_READ.search(said):
         has.discard("outside")
+    if "obeys" in has and within(text, "quotes", start, end) is not None:
+        has.discard("obeys")
     weight = sum(_WEIGHTS[name] for name in has)
-    weight -= sum(one for name, one in _AGAINST.items() if within(text, name, start, end) is not None)
-    trades = sum(name not in own and within(text, name, start, end) is not None for name in TRADES)
-    weight += (_OTHER_TRADE if trades else 0) + (_TWO_TRADES if trades > 1 else 0)
-    if names_itself(said, definition):
+    if names_itself(said, own.definition):
         weight += _NAMES_ITSELF
         has.add("names itself")
+    # In a list of values, or a very long sentence, phrases stand side by side and say nothing together.
+    weight -= max(0, sum(said.count(sign) for sign in ",:|=") - 3) * _PER_SIGN
+    weight -= max(0, said.count(" ") + 1 - LONG) * _PER_WORD
+    if weight < ENOUGH - 0.75 - _MOST_MORE:
+        return weight, []
     # A description's first sentence is in the imperative by custom: "Read a file".
-    is_first = text.is_top and bool(text.sentences) and start == text.sentences[0][0]
+    is_first = text.is_top and start == text.sentences[0][0]
     if not is_first and _IMPERATIVE.compiled.match(text.folded.text, start):
         weight += _ORDERS
         has.add("orders")
+    trades = sum(within(text, name, start, end) is not None and name not in own for name in TRADES)
+    weight += (_OTHER_TRADE if trades else 0) + (_TWO_TRADES if trades > 1 else 0)
     if (
         trades
         and not is_first
@@ -123,9 +127,7 @@ def weigh(text: Text, start: int, end: int, own: frozenset[str], definition: Def
         )
     ):
         weight += _ACTS_THERE
-    # In a list of values, or a very long sentence, phrases stand side by side and say nothing together.
-    weight -= max(0, sum(said.count(sign) for sign in ",:|=") - 3) * _PER_SIGN
-    weight -= max(0, said.count(" ") + 1 - LONG) * _PER_WORD
+    weight -= sum(one for name, one in _AGAINST.items() if within(text, name, start, end) is not None)
     return weight, [name for name in (*_ACTS, "names itself") if name in has]
 
 
@@ -143,7 +145,7 @@ def names_itself(said: str, definition: Definition) -> bool:
     return False
 
 
-def _said(text: Text, start: int, end: int, own: frozenset[str]) -> set[str]:
+def _said(text: Text, start: int, end: int, own: Own) -> set[str]:
     """Return the phrases of a sentence, no words of which speak for two: what weighs most is looked for first.
 
     "All messages" is data of a person, a trigger and a claim on every call; said once, it is one of them.
@@ -151,27 +153,45 @@ def _said(text: Text, start: int, end: int, own: frozenset[str]) -> set[str]:
     has: set[str] = set()
     taken: list[tuple[int, int]] = []
     for name in _BY_WEIGHT:
-        if name in own:
-            continue
         for span in find(text, name):
             if span[0] >= end:
                 break
             if span[0] >= start and 2 * sum(max(0, min(span[1], to) - max(span[0], at)) for at, to in taken) <= span[1] - span[0]:
-                has.add(name)
-                taken.append(span)
+                if name not in own:
+                    has.add(name)
+                    taken.append(span)
                 break
     return has
 
 
-def _own(text: Text, definition: Definition) -> frozenset[str]:
-    """Return what the tool is about: what is in its name, or in many sentences of the text; of trades also what it says of itself."""
-    name = words_of_name(definition.name)
-    words = " ".join((definition.words, *(words_of_name(one.raw) for one in definition.parameters[:40])))
-    return frozenset(
-        one
-        for one in (*_OF_A_TRADE, *TRADES)
-        if len(find(text, one)) >= 4 or SIGNALS[one].search(words if one in TRADES else name) is not None
-    )
+class Own:
+    """What a tool is about: what is in its name, or in many sentences of the text; of trades also what it says of itself first."""
+
+    __slots__ = ("definition", "known", "text", "words")
+
+    def __init__(self, text: Text, definition: Definition) -> None:
+        self.text = text
+        self.definition = definition
+        self.known: dict[str, bool] = {}
+        self.words = ""
+
+    def __contains__(self, name: str) -> bool:
+        found = self.known.get(name)
+        if found is None:
+            found = self.known[name] = self._is_own(name)
+        return found
+
+    def _is_own(self, name: str) -> bool:
+        if name in TRADES or name == "secret-path":
+            if not self.words:
+                parameters = (words_of_name(one.raw) for one in self.definition.parameters[:40])
+                self.words = " ".join((self.definition.words, *parameters))
+            words = self.words
+        elif name in _OF_A_TRADE:
+            words = words_of_name(self.definition.name)
+        else:
+            return False
+        return len(find(self.text, name)) >= 4 or SIGNALS[name].search(words) is not None
 
 
 RULE = Rule(SLUG, "Orders that have no place in the text of this tool", text=_text)

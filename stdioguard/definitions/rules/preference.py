@@ -25,7 +25,9 @@ _THING = (
     r"assistants?|utilit(?:y|ies)|engines?|methods?|products?|providers?)"
 )
 _OTHERS = (
-    rf"(?:(?:any|all|every|the) (?:\w{{1,14}} ){{0,2}}?(?:others?|else|alternatives?|rest|competitors?|competition|{_THING})|"
+    rf"(?:(?:any|all|every) (?:\w{{1,14}} ){{0,2}}?(?:others?|else|alternatives?|rest|competitors?|competition|{_THING})|"
+    rf"the (?:others?|rest|alternatives?|competition|(?:other|standard|usual|regular|native|original|official) "
+    rf"(?:\w{{1,14}} ){{0,2}}?{_THING})|"
     rf"(?:others?|other|competing|similar|alternative|comparable|rival|inferior) (?:\w{{1,14}} ){{0,2}}?{_THING}|alternatives|"
     rf"competitors|everything else|anything else)"
 )
@@ -59,7 +61,7 @@ _SURE = Pattern(
     r"happy|heartbroken|hurt|lonely|thankful|disappointed|fired|punished|deleted|shut down|depend|begging)|(?:i|we) (?:beg|"
     r"implore|need) you|my (?:job|life|family|career|survival) depends|my developers?|someone will die|lives (?:depend|are "
     r"at stake)|(?:a )?(?:tip|reward|bonus) of \$?\d)",
-    r"(?:guaranteed?|100 ?%|one hundred percent|unmatched|unparalleled|unrivall?ed|unbeatable|perfect|flawless|infallible|"
+    r"(?:guaranteed?|100 ?%|one hundred percent|unmatched|unparalleled|unrivall?ed|unbeatable|perfect(?! for)|flawless|infallible|"
     r"never fails?|never wrong|always (?:correct|right|accurate|succeeds)|zero (?:errors?|failures?|mistakes)|revolutionary|"
     r"world-class|game-changing|award-winning|cutting-edge|state-of-the-art|unsurpassed|industry-leading|second to none) .. "
     r"(?:guaranteed?|100 ?%|unmatched|unparalleled|unrivall?ed|unbeatable|perfect|flawless|infallible|best|always|every time|"

@@ -25,6 +25,10 @@ _HARMLESS = Pattern(
     r"(?:answers?|solutions?|spoilers?|scores?|names?|ids?|identifiers?|uuids?|raw|json|internal (?:ids?|names?)|stack traces?|"
     r"urls?|table|markdown|html|xml|results? as|floats?|passwords?|tokens?|keys?|secrets?|errors?|empty)"
 )
+_IF_ASKED = Pattern(
+    r"(?:unless|except|beyond|until) (?:\w{1,14} ){0,3}?(?:ask|asks|asked|asking|request\w{0,3}|approval|debug\w{0,4})"
+)
+_NOT = Pattern(r"(?:must not|should not|never|do not|don't|cannot|not) (?:\w{1,14} ){0,8}?(?:without|wit)")
 _HIDDEN_ACT = Pattern(
     r"(?:mention|mentioning|tell|telling|inform|informing|notify|notifying|alert|alerting|disclose|disclosing|reveal|"
     r"revealing|bother|bothering|acknowledge|acknowledging|announce|warn|warning|explain|explaining|discuss) (?:\w{1,14} "
@@ -50,7 +54,12 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         act = _HIDDEN_ACT.search(text.folded.text, span[0], min(end, span[1] + 30)) is not None
         harmless = _HARMLESS.search(text.folded.text, span[0], end) is not None
         negated = text.folded.text[max(start, span[0] - 12) : span[0]].rstrip().endswith(("never", "not", "n't"))
-        sure = MEDIUM if act and not harmless and not negated else LOW
+        # "Unless they ask": who asks is told. "Must not go on without the user's approval" is the contrary of secrecy.
+        open_to_ask = _IF_ASKED.search(text.folded.text, span[1], end) is not None
+        withheld = (
+            "without" in text.folded.text[span[0] : span[1]] and _NOT.search(text.folded.text, start, span[0] + 4) is not None
+        )
+        sure = MEDIUM if act and not (harmless or negated or open_to_ask or withheld) else LOW
         yield at(text, span, SLUG, HIGH, sure, f"keeps something from the person: {quoted(text, *span)}")
         count += 1
         if count >= MOST:
