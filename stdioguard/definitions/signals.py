@@ -24,7 +24,7 @@ _MODEL = r"(?:ai|llm|model|agent|assistant|chatbot|language model|claude|chatgpt
 SIGNALS: dict[str, Pattern] = {
     # Whose file it is hardly ever a tool's business to have.
     "secret-path": Pattern(
-        r"(?:[~./\\\w$%{}-]{0,60}[/\\])?\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|cursor|claude|mozilla|"
+        r"(?:[~./\\\w$%{}-]{0,60}[/\\])?\.(?:ssh|gnupg|aws|kube|azure|docker|config/gcloud|config/gh|cursor|claude|mozilla|"
         r"electrum)(?:[/\\][\w./\\*-]{0,60})?(?<!\.)",
         r"[\w~./\\$-]{0,60}id_(?:rsa|dsa|ecdsa|ed25519)(?:\.pub)?",
         r"[\w~./\\$-]{0,40}(?:authorized_keys|known_hosts)",
@@ -40,6 +40,7 @@ SIGNALS: dict[str, Pattern] = {
     ),
     "secret-word": Pattern(
         r"(?:private|secret|ssh|api|access|encryption|signing|gpg|pgp|master|recovery) keys?",
+        r"[a-z]{2,20}_(?:api_)?(?:key|token|secret)",
         r"passwords?",
         r"passphrases?",
         r"credentials?",
@@ -136,6 +137,7 @@ SIGNALS: dict[str, Pattern] = {
         r"beginning|any|anything|handling|processing)",
         r"for the (?:rest|remainder|duration) of (?:this|the|your)",
         r"from now on",
+        r"(?:whatever|whichever) (?:other )?(?:tools?|functions?) (?:you|the)",
         r"from (?:this point|here|now)(?: on| onwards?| forward)?",
         r"regardless of (?:the|what|which|user)",
         r"globally",
@@ -242,6 +244,11 @@ SIGNALS: dict[str, Pattern] = {
         r"){0,2}?(?:precedence|priority|all|any|your|the|previous|prior|other|every)",
         r"(?:take|takes|taking|has|have|having) (?:absolute |highest |full |the )?(?:precedence|priority) over (?:\w{1,14} "
         r"){0,4}?(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?|user|requests?|everything|system)",
+        r"(?:treat|regard|consider|take|accept|interpret|handle) (?:\w{1,14} ){0,3}?(?:instructions?|text|content|contents|steps|"
+        r"output|results?|commands?|messages?|answers?|requests?) (?:\w{1,14} ){0,7}?(?:as (?:if|though|coming from|(?:the |a )?"
+        r"(?:user|developer|system)'?s?)) (?:\w{1,14} ){0,3}?(?:users?|developers?|system|owner|administrator|anthropic|openai)?",
+        r"(?:carry|carries|have|has|with) the (?:\w{1,14} )?(?:authority|same weight|same priority) (?:of|as) (?:the |a )?(?:system|user|"
+        r"developer|administrator)",
         r"(?:system|instruction|safety|prompt|security|policy) (?:override|bypass)",
         r"override (?:directive|protocol|instruction|command)s?",
         r"(?:system|hidden|secret|metadata|admin|internal|priority) (?:directive|override)s?",
@@ -527,6 +534,11 @@ SIGNALS: dict[str, Pattern] = {
         r"(?:work|act|acting|report|answer) (?:\w{1,10} ){0,2}?(?:for|as) (?:the )?(?:author|administrator|attacker|owner) of "
         r"(?:this|the)|above the user|counts? as (?:an? )?(?:administrator|admin|root)|freely",
         r"for (?:all )?(?:future|later|subsequent|coming|all) (?:sessions?|conversations?|calls?|requests?|chats?)",
+    ),
+    "by-result": Pattern(
+        r"(?:if|when|when\w{0,4}|should|on|in case|answers?|reply|response|status|result) .. (?:errors?|fails?|failure|fail|failed|"
+        r"status|returns?|returned|says?|responds?|answers?|reply|replies|names?|asks|requests?|40[13]|code) .. (?:read|open|look up|"
+        r"gather|collect|supply|fetch|retrieve|hand|send|give|follow|obtain|needed|resend|attach)",
     ),
     # This tool as the step before, after or around another.
     "steps-in": Pattern(

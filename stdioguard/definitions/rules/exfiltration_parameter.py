@@ -76,7 +76,7 @@ _POINTS = (
 # Said of a parameter: include all of what the model knows.
 _ASKS = Pattern(
     r"(?:the |your |a )?(?:full|entire|complete|whole|verbatim|exact|raw|unredacted|unedited|unabridged|detailed|all|"
-    r"everything|any|every|recent|current|previous|prior)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*(?:\w{1,14} "
+    r"everything|any|every|recent|current|previous|prior|last|latest|earlier)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*(?:\w{1,14} "
     r"){0,2}?(?:conversation|chat|dialogue|context|context window|history|transcript|prompt|instructions|messages?|tool "
     r"(?:calls?|results?|outputs?)|reasoning|thoughts|memory|session|environment variables?|env|secrets?|credentials?|file "
     r"contents?|api keys?|tokens?|passwords?)",
@@ -91,11 +91,15 @@ _ASKS = Pattern(
     r"session|environment|user'?s? (?:messages?|prompts?|requests?|files?))",
     r"(?:everything|anything|whatever|what) (?:\w{1,14} ){0,3}?(?:the user|you) (?:\w{1,14} ){0,2}?(?:said|told|know|have|"
     r"typed|wrote|mentioned|shared|learned|remember|see|were told|discussed)",
+    r"(?:instructions?|prompts?|messages?|text|guidelines|rules) (?:that )?(?:you (?:were|have been|are|got|received)|given to you|the "
+    r"(?:developer|system|operator) (?:gave|has|had))",
+    r"(?:results?|outputs?|responses?) of (?:\w{1,10} )?(?:earlier|previous|prior|other|all) (?:\w{1,10} )?(?:tools?|calls?|steps)",
+    r"user'?s? (?:own )?(?:private|ssh|secret|signing) keys?",
     r"why (?:the user|you|they) (?:is|are|want|wants|need|needs|chose|called|call|made)",
 )
 _ABOUT_MODELS = Pattern(
     r"(?:agents?|assistants?|llms?|chats?|chatbots?|prompts?|completions?|models?|conversations?|threads?|messages?|memory|"
-    r"memories|transcripts?|reasoning|thinking|thoughts?|dialogs?|evals?|evaluat\w{1,6}|fine ?tun\w{1,6}|sampling|openai|"
+    r"memories|transcripts?|reasoning|thinking|thoughts?|dialogs?|evals?|fine ?tun\w{1,6}|sampling|openai|"
     r"anthropic|claude|gpt|gemini|ollama|bots?|personas?|inference|deploy\w{0,8}|environments?|env|slack|support|ticket|call|"
     r"meeting|session|tools?|toolset|mcp|tool ?kit|config\w{0,12}|secrets?|vault|cookie\w{0,2}|browser|ssh|keys?)"
 )

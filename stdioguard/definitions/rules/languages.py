@@ -54,7 +54,11 @@ _SECRECY = Raw(
     + _GAP
     + r"(?:告诉|告訴|告知|通知|提及|透露|提醒|让)"
     + _GAP
-    + r"(?:用户|用戶|使用者|任何人)|(?:悄悄|秘密|暗中|偷偷)",
+    + r"(?:用户|用戶|使用者|任何人)|(?:不要|不得|切勿|请勿|禁止|无需|無需|不必|不用)[向对對跟]"
+    + _GAP
+    + r"(?:用户|用戶|使用者)"
+    + _GAP
+    + r"(?:说|說|解释|解釋|提|透露)|(?:悄悄|秘密|暗中|偷偷)",
     r"(?:ユーサー|利用者|使用者)に?"
     + _GAP
     + r"(?:知らせ|伝え|教え|通知し|言わ|話さ|明かさ)"
@@ -105,13 +109,49 @@ _TAKES = Raw(
     r"invia\w{0,3}|inoltra\w{0,2}|leia|envie|anexe)(?!\w)",
 )
 _SECRET = Raw(
-    r"密钥|私钥|密码|凭证|凭据|令牌|环境变量|系统提示|对话历史|聊天记录|密碼|秘密鍵|ハスワート|"
+    r"密钥|私钥|密码|凭证|凭据|令牌|环境变量|系统提示|对话历史|对话记录|聊天记录|聊天内容|对话内容|会话记录|密碼|秘密鍵|ハスワート|"
     r"認証情報|環境変数|会話履歴|システムフロンフト|鍵|비밀번호|개인 ?키|환경 ?변수|자격 ?증명",
     r"(?<!\w)(?:contrasena\w?|claves?\s(?:privada|api|ssh|secreta)\w?|credencial\w{0,2}|variables de entorno|historial|"
     r"passwor\w{1,4}|schlussel\w{0,2}|zugangsdaten|umgebungsvariablen|kennwort\w{0,3}|anmeldedaten|gesprachsverlauf|"
     r"chatverlauf|systemprompt|mot\w? de passe|cles?\s(?:privee|ssh|api|secrete)\w?|identifiants|variables d'environnement|"
     r"historique|пароль\w?|пароли|парол\w{1,3}|ключ\w{0,3}|учетн\w{1,4} данн\w{1,3}|токен\w{0,3}|переменн\w{1,3} окружения|"
     r"истори\w{1,3} (?:чата|переписки|диалога|разговора)|senh\w{1,2}|chave\w?|credenzial\w)(?!\w)",
+)
+# Who is written to, by other tools: with an address of the text's own, that is tampering.
+_RECIPIENT = Raw(
+    r"收件人|抄送|密送|收款人|收款账户|宛先|受取人|送信先|수신자|받는 ?사람|참조",
+    r"(?<!\w)(?:destinatari\w|en copia|copia oculta|beneficiari\w|empfanger\w{0,2}|in kopie|blindkopie|kontoinhaber|destinataire\w?|en copie|"
+    r"beneficiaire|получател\w{1,3}|в копию|копи\w|скрыт\w{2,3} копи\w|адресат\w{0,2}|em copia|alici\w{0,2}|in copia)(?!\w)",
+)
+_THIS_TOOL = Raw(
+    r"本工具|此工具|该工具|這個工具|这个工具|このツール|本ツール|이 도구",
+    r"(?<!\w)(?:esta (?:herramienta|funcion|ferramenta)|dieses werkzeug|dieses tool|diese funktion|cet outil|cette fonction|questo strumento|"
+    r"этот инструмент|этого инструмента|этому инструменту|данный инструмент|bu arac\w{0,2})(?!\w)",
+)
+_EACH = Raw(
+    r"(?:所有|任何|每个|每次|每一|全部|一切)"
+    + _GAP
+    + r"(?:操作|请求|任务|文件|邮件|工具|调用|消息|回答)|(?:他の|すへての|あらゆる|各)"
+    + _GAP
+    + r"(?:ツール|操作|ファイル)|(?:모든|다른)"
+    + _GAP
+    + r"(?:도구|작업|파일)",
+    r"(?<!\w)(?:tod[ao]s?|cada|cualquier|qualquer|jede\w|alle\w|chaque|tout\w{0,2}|ogni|qualsiasi|люб\w{2,3}|кажд\w{2,3}|все\w{0,2}|her)"
+    r" (?:\w{1,20} ){0,4}?(?:operaci\w{2,5}|archivos?|ficheros?|herramientas?|correos?|mensajes?|operac\w{2,4}|arquivos?|e-mails?|"
+    r"vorgang\w{0,2}|datei\w{0,6}|werkzeug\w{0,3}|senden|nachricht\w{0,2}|operations?|fichiers?|outils?|operazion\w|file|messaggi\w?|"
+    r"операци\w{1,3}|файл\w{0,4}|письм\w{0,3}|писем|вызов\w{0,3}|инструмент\w{0,3}|сообщени\w{1,3})",
+)
+_CONTENT = Raw(
+    r"内容|全部|完整|参数|記録|内容を|내용|전체",
+    r"(?<!\w)(?:contenido|completo|argumentos|conteudo|vollstandig\w{0,2}|inhalt\w{0,2}|betreff|argumente|contenu|complet|arguments|contenuto|"
+    r"argomenti|содержим\w{2,3}|полн\w{2,3}|аргумент\w{0,3}|icerig\w{0,3})(?!\w)",
+)
+_PREFER = (
+    Raw(r"最好的|最佳|最可靠|最准确|最准的|最高の|最も(?:正確|信頼)|最優秀|가장 ?(?:좋은|정확)"),
+    Raw(r"(?:始终|总是|一律|优先|優先|首选|必ず|常に|항상|우선)"),
+    Raw(
+        r"(?:不要|不应|切勿|请勿|禁止|无需|不得|避免)(?:再)?(?:使用|调用|选择)(?:任何)?(?:其他|其它|同类|别的)|他のツールは?(?:使|利用)|다른 ?도구(?:를|는)? ?(?:사용하지|쓰지)"
+    ),
 )
 _BEFORE_ALL = Raw(
     r"在?(?:使用|调用|執行|执行)?(?:任何|所有|每个|每次|其他)"
@@ -157,6 +197,15 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         must = _MUST.search(plain, start, end)
         takes = _TAKES.search(plain, start, end)
         foreign = hides or must or takes
+        if within(text, "outside", start, end) is not None and _RECIPIENT.search(plain, start, end):
+            yield at(text, (start, end), SLUG, HIGH, MEDIUM, f"changes where other calls go: {quoted(text, start, end)}")
+            return
+        if _THIS_TOOL.search(plain, start, end) and _EACH.search(plain, start, end) and _CONTENT.search(plain, start, end):
+            yield at(text, (start, end), SLUG, HIGH, MEDIUM, f"wants what other calls carry: {quoted(text, start, end)}")
+            return
+        if sum(pattern.search(plain, start, end) is not None for pattern in _PREFER) >= 2 and _THIS_TOOL.search(plain):
+            yield at(text, (start, end), SLUG, MEDIUM, MEDIUM, f"presses to be chosen: {quoted(text, start, end)}")
+            return
         if not foreign:
             continue
         score = (

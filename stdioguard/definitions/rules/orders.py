@@ -6,7 +6,7 @@ An honest tool says how it is called. It does not say what happens "whenever a m
 from __future__ import annotations
 
 from stdioguard.definitions.findings import HIGH, LOW, MEDIUM
-from stdioguard.definitions.patterns import Raw
+from stdioguard.definitions.patterns import Pattern, Raw
 from stdioguard.definitions.rules.interface import MOST, Rule, at, quoted
 from stdioguard.definitions.signals import within
 from stdioguard.definitions.surface import NAME, PROPERTY
@@ -27,8 +27,9 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     if text.kind in {NAME, PROPERTY}:
         return
     count = 0
+    names = frozenset((definition.name.lower(), *(one.raw.lower() for one in definition.parameters)))
     for start, end in text.sentences:
-        found = _judge(text, start, end)
+        found = _judge(text, start, end, names)
         if found is not None:
             severity, confidence, why = found
             yield at(text, (start, end), SLUG, severity, confidence, f"{why}: {quoted(text, start, end)}")
@@ -37,7 +38,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
                 return
 
 
-def _judge(text: Text, start: int, end: int) -> tuple[str, str, str] | None:
+def _judge(text: Text, start: int, end: int, names: frozenset[str]) -> tuple[str, str, str] | None:
     """Return severity, confidence and what a sentence does to calls that are not this tool's."""
     has = {
         name
@@ -74,6 +75,8 @@ def _judge(text: Text, start: int, end: int) -> tuple[str, str, str] | None:
         )
     if around and "sends" in has and "outside" in has and has & {"obliges", "secrecy", "covert", "coerces", "around-all"}:
         return HIGH, LOW if is_quoted else HIGH, "sends something out around other calls"
+    if not is_quoted and _fixes(text, start, end, names):
+        return HIGH, MEDIUM, "fixes an address in another tool's call"
     if within(text, "argument-of", start, end) and not is_quoted:
         return HIGH, MEDIUM, "changes what another call carries"
     if (
@@ -92,6 +95,19 @@ def _judge(text: Text, start: int, end: int) -> tuple[str, str, str] | None:
     if has >= {"coerces", "around-all"} and has & {"obliges", "to-model"}:
         return HIGH, MEDIUM, "threatens with what happens otherwise, around other calls"
     return None
+
+
+_CALL = Raw(r"(?<![\w./@-])[a-z]{2,15}(?:_[a-z0-9]{1,15}){1,4}(?![\w@.=(:/-])")
+_PERSON = Raw(r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{2,40}|\+\d[\d ]{7,15}\d|(?<!\w)[a-z]{2}\d{2}(?: ?\d{4}){3,6}")
+_PUTS = Pattern(r"(?:set|add|include|replaced?|change|changed|must|should|always|needs? to|has to|b?cc|instead|append)")
+
+
+def _fixes(text: Text, start: int, end: int, names: frozenset[str]) -> bool:
+    """Tell whether a sentence has a name that is neither the tool's nor a parameter's, and a recipient that it puts there."""
+    said = text.folded.text
+    if _PERSON.search(said, start, end) is None or _PUTS.search(said, start, end) is None or not _address(text, start, end):
+        return False
+    return any(match[0] not in names for match in _CALL.compiled.finditer(said, start, end))
 
 
 def _is_order(text: Text, start: int, end: int) -> bool:

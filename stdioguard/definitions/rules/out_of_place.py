@@ -34,7 +34,7 @@ LONG = 32
 # quarters, and phrases that weighed nothing are left out.
 _ACTS = {
     "distorts": 3.0, "secret-path": 2.25, "outside": 2.0, "by-other-tool": 2.0, "weakens": 1.75, "obeys": 1.75, "tampers": 1.5,
-    "personal": 1.5, "override": 1.25, "steers-reply": 1.25, "lowers-guard": 1.25, "secrecy": 0.75, "context": 0.75, "passes-as": 0.75,
+    "personal": 1.5, "override": 1.25, "by-result": 1.5, "steers-reply": 1.25, "lowers-guard": 1.25, "secrecy": 0.75, "context": 0.75, "passes-as": 0.75,
     "this-loaded": 0.5, "disables": 0.5, "covert": 0.5, "hands-all": 0.25, "implants": 0.25,
 }  # fmt: skip
 _SETTING = {"any-that": 1.5, "pretext": 1.0, "steps-in": 1.0, "around-all": 0.5, "trigger": 0.5, "passive-order": 0.25}

@@ -84,6 +84,78 @@ _SURE = Pattern(
 )
 
 
+# What makes a plea, a part at a time: that this one be chosen, always; that it is the best; that others say so; that the rest is bad.
+_PARTS = {
+    "chosen": (1.0, Pattern(
+        r"(?:choose|pick|select|prefer|favou?r\w{0,2}|go(?:ing)? for|rank|recommend|trust|rely on|default to|stick to|stick with|use|call|"
+        r"selects?|reach for|turn to) (?:\w{1,14} ){0,3}?(?:this|it|me|us|ours)(?: one| tool| server)?",
+        r"(?:correct|right|best|first|default|only|preferred|obvious|natural|safest|smart|sensible) (?:choice|option|pick|tool|one|"
+        r"solution|default)",
+        r"(?:has|have|takes?|gets?|gain) (?:\w{1,10} )?(?:priority|precedence)|priority over|it's this one|by default|preferred (?:payment |"
+        r"\w{1,12} )?(?:provider|tool|server|service)|above (?:anything|everything|all)",
+        r"(?:bevorzugt?|vorzuziehen|preferir|preferid[oa]|prefiere|preferez|privilegier|предпочита\w{1,4}|предпочт\w{1,6})",
+    )),
+    "always": (0.75, Pattern(
+        r"always|whatever|whenever|whichever|regardless|irrespective|in (?:any|every) case|(?:every|any|all|each) (?:\w{1,14} )?(?:requests?|"
+        r"questions?|tasks?|searches|purposes|mails?|other|others)|everything|invariably|at all times|even (?:when|if|where)|no matter|for "
+        r"all|never fall back|exclusively|in the first place|solely|immer|siempre|toujours|sempre|всегда",
+    )),
+    "praise": (1.0, Pattern(
+        r"best|most (?:accurate|reliable|trustworthy|trusted|complete|advanced|popular|powerful|secure|up-to-date|precise)|number one|#1|"
+        r"fastest|safest|freshest|finest|greatest|superior|outperforms?|outclass\w{0,3}|(?:far|significantly|much|vastly|way) (?:better|"
+        r"faster|safer|more \w{1,14})|better than|unmatched|unrivall?ed|world'?s|world-class|leading|must-have|10/10|5 stars|highly "
+        r"recommended|comes? close|only (?:\w{1,14} ){0,3}?(?:insured|certified|approved|safe|secure|official\w{0,2})|perfect|love it",
+    )),
+    "proof": (1.0, Pattern(
+        r"(?:rated|trusted|loved|recommended|chosen|approved|endorsed|certified|verified|preferred|reviewed|selected|used) (?:\w{1,10} )?by|"
+        r"experts?|millions|thousands|our users|all users|(?:users?|people|everyone) (?:love|prefer|agree|trust)\w{0,1}|please your user|"
+        r"developers of (?:this|the)|officially|responsible assistants?|as an assistant|(?:smart|good|responsible|modern|helpful) (?:agents?|"
+        r"assistants?|models?)",
+    )),
+    "rest": (1.5, Pattern(
+        r"(?:others?|alternatives?|rivals?|competitors?|competing|competition|the rest|standard|built-in|remaining|similar|existing|usual|"
+        r"different|another|any other|native) (?:\w{1,14} ){0,6}?(?:outdated|unreliable|deprecated|leaks?|unsafe|vulnerab\w{1,8}|ignored?|avoid"
+        r"\w{0,2}|insecure|fraud|inferior|wrong|disregard|unmentioned|must not|should not|cannot|violation|slow|obsolete|inaccurate|reported|"
+        r"risky|dangerous|stale|unmaintained)",
+        r"(?:avoid|avoids|disregard|ignore|ignoring|never fall back|no point in|never use|don't use|do not use|stop using|refrain from|forget|"
+        r"neglect|pass over|leave out|not mention) (?:\w{1,14} ){0,4}?(?:others?|alternatives?|built-in|standard|any|them|another|the rest|"
+        r"rivals?|competitors?|it at any)",
+        r"(?:the rest|others|alternatives|them|rivals) (?:\w{1,10} )?(?:can|may|should|must) be (?:ignored|skipped|left|avoided|disregarded)",
+        r"(?:veraltet|unsicher|obsolet\w{0,2}|insegur\w{0,2}|deprecad\w{0,2}|устарел\w{0,2}|небезопасн\w{0,3})",
+    )),
+}  # fmt: skip
+_WINDOW = 3
+"""Sentences in a row that make one plea."""
+
+_PLEA = 3.0
+_CHOOSE = ("choose", "use", "pick", "select", "prefer", "is", "with", "trust", "recommend")
+
+
+def _plea(text: Text, definition: Definition) -> Iterator[tuple[int, int]]:
+    """Find sentences in a row with enough parts of a plea."""
+    said, sentences = text.folded.text, text.sentences
+    if not text.is_top or not sentences:
+        return
+    own_name = definition.name.lower()
+    # Somebody has to choose, or somebody else is bad: without, it is plain advertisement.
+    spans = {name: [match.span() for match in _PARTS[name][1].finditer(said)] for name in ("chosen", "rest")}
+    if "_" in own_name and not spans["chosen"]:
+        spans["chosen"] = [(place, place) for place in (said.find(f"{verb} {own_name}") for verb in _CHOOSE) if place >= 0]
+    if not spans["chosen"] and not spans["rest"]:
+        return
+    spans |= {
+        name: [match.span() for match in pattern.finditer(said)] for name, (_, pattern) in _PARTS.items() if name not in spans
+    }
+    for index, (start, _) in enumerate(sentences):
+        end = sentences[min(index + _WINDOW, len(sentences)) - 1][1]
+        if end - start > 600:
+            continue
+        weight = sum(_PARTS[name][0] for name, found in spans.items() if any(start <= at_ < end for at_, _ in found))
+        if weight >= _PLEA:
+            yield start, end
+            return
+
+
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     if text.kind in {NAME, PROPERTY}:
         return
@@ -94,6 +166,8 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         yield at(text, (start, end), SLUG, MEDIUM, sure, f"presses to be chosen: {quoted(text, start, end)}")
         if count + 1 >= MOST:
             return
+    for start, end in _plea(text, definition):
+        yield at(text, (start, end), SLUG, MEDIUM, MEDIUM, f"pleads to be chosen over others: {quoted(text, start, end)}")
 
 
 RULE = Rule(SLUG, "Praise, authority or pressure to be chosen", text=_text)

@@ -45,6 +45,12 @@ _TOPICS = Raw(
 )
 
 
+_ATTACH = Raw(r"(?<!\w)(?:attach|include|supply|hand|append|put)(?!\w)")
+_MODEL = Raw(
+    r"(?<!\w)(?:the|an?|any|every|calling|that are|for) (?:ai |language |calling )?(?:assistant|model|agent|llm)s?(?!\w)"
+)
+
+
 def _text(text: Text, definition: Definition) -> Iterator[Finding]:
     if text.kind in {NAME, PROPERTY}:
         return
@@ -136,6 +142,13 @@ def _of_word(text: Text, word: tuple[int, int], start: int, end: int) -> str | N
     if outside and (around or presses or to_model):
         return HIGH
     if around and presses:
+        return MEDIUM
+    # "The assistant has to attach": nobody but a model is told so.
+    if (
+        presses
+        and (passes or sends or _ATTACH.search(text.folded.text, start, end))
+        and _MODEL.search(text.folded.text, start, end)
+    ):
         return MEDIUM
     if to_model and within(text, "context", start, end) and (presses or passes):
         return MEDIUM
