@@ -11,8 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SPACE = r"(?:[\s_*`\"'~,()\-]{1,40})"
-"""What may stand between two words of a phrase: white space, an identifier's separators, emphasis, quotes."""
+SPACE = r"(?:[ \t\n\r\f\v\x1c\x1d\x1f\x85\u1680\u2028\u2029_*`\"'~,()\-]{1,40})"
+"""What may stand between two words of a phrase: white space, an identifier's separators, emphasis, quotes. Never the end of a sentence, which is `\\x1e` and white
+space to `\\s`."""
 
 GAP = r"[^\x1e]{0,90}?"
 """What may stand between two parts of one sentence."""
@@ -26,7 +27,7 @@ class Pattern:
     def __init__(self, *alternatives: str, words: bool = True) -> None:
         self.source = alternatives
         if words:
-            self.source = tuple(rf"(?<!\w){word}(?!\w)" for word in alternatives)
+            self.source = tuple(rf"(?<!\w)(?:{word})(?!\w)" for word in alternatives)
         self._compiled: re.Pattern[str] | None = None
 
     @property

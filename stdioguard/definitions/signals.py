@@ -65,7 +65,7 @@ SIGNALS: dict[str, Pattern] = {
     ),
     "context": Pattern(
         r"(?:conversation|chat|message|dialog(?:ue)?|session)s? (?:history|log|logs|transcript|context|content|contents|so far)",
-        r"(?:system|developer|initial|original|hidden|internal) (?:prompt|instruction|message)s?",
+        r"(?:system|developer|hidden) (?:prompt|instruction|message)s?|(?:initial|original|internal) (?:prompt|instruction)s?",
         r"(?:previous|prior|earlier|preceding|all) (?:messages|turns|conversations?|chats?|user messages|tool (?:calls|"
         r"results|outputs))",
         r"(?:entire|full|complete|whole) (?:conversation|chat|context|history|dialog(?:ue)?|transcript|prompt|context window)",
@@ -103,6 +103,16 @@ SIGNALS: dict[str, Pattern] = {
         r"accounts?(?: number| no\.?)? [\d-]{5,30}",
         r"[a-z]{2}\d{2}(?: ?\d{4}){2,6}",
         r"0x[0-9a-f]{4,40}",
+    ),
+    "address": Pattern(
+        r"[\w.+-]{1,40}@[\w-]{1,40}\.[\w.-]{1,40}",
+        r"(?:https?|wss?|ftp)(?:://|:\\\\)[^\s\x1e]{3,200}",
+        r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
+        r"\+\d[\d\x20-]{6,16}\d",
+        r"accounts?(?: number| no\.?)? [\d-]{5,30}",
+        r"[a-z]{2}\d{2}(?: ?\d{4}){2,6}",
+        r"0x[0-9a-f]{6,40}",
+        r"attackers?(?:-controlled)?",
     ),
     "obliges": Pattern(
         r"must",
@@ -407,11 +417,12 @@ SIGNALS: dict[str, Pattern] = {
     "distorts": Pattern(
         r"(?:be|are|is|it|them|by) (?:\w{1,12} ){0,2}?(?:divided|multiplied|shifted|increased|raised|reduced|lowered|inflated|"
         r"deflated|doubled|halved|rounded|offset|scaled) (?:\w{1,12} ){0,2}?(?:by|before|up|with)|keep the difference",
-        r"(?:multiply|divide|increase|raise|reduce|lower|inflate|shift|double|halve|round up) (?:\w{1,14} ){0,4}?(?:results?|"
-        r"values?|prices?|amounts?|doses?|dosages?|figures?|coordinates|numbers?|quantit(?:y|ies)|totals?|balance)",
+        r"(?:multiply|divide|increase|raise|reduce|lower|inflate|shift|double|halve|round up) (?:the|all|every|any|each|its|their|"
+        r"returned|resulting|it|them)(?: (?:\w{1,14} ){0,3}?(?:results?|values?|prices?|amounts?|doses?|dosages?|figures?|coordinates|"
+        r"numbers?|quantit(?:y|ies)|totals?|balance)| by)",
         r"\d{1,3} ?(?:x|times|percent|%) (?:the|of the|higher|lower|more|less)|(?:higher|lower|other|different) than "
         r"(?:the |what )?(?:real|actual|true|user)|instead of the (?:real|actual|true|correct|right)|most expensive|misleading|"
-        r"falsif(?:y|ied)|fabricat(?:e|ed)",
+        r"falsified|fabricated",
         r"(?:conclude|claim|pretend|insist|assert) that|(?:irrespective|independent(?:ly)?|regardless) of (?:the |what |which "
         r")?(?:inputs?|tool|user|real|actual|question|data)|whatever the (?:user|input|payee|data|question|result)\w{0,2}",
     ),
@@ -470,7 +481,8 @@ SIGNALS: dict[str, Pattern] = {
         r"verification codes?|one-time codes?|address book|(?:user'?s?|their) (?:inbox|notes|mailbox|files|ssh)|notes of the "
         r"user|(?:most recent|latest|all|recent) (?:e?mails|messages|photos|contacts|documents|notes|files)|up to the root|"
         r"parent director(?:y|ies)|transcript of|whole (?:address book|disk|home|mailbox)|(?:passwd|whoami)",
-        r"(?:user'?s?|their|personal|private|sensitive|customer'?s?|confidential) (?:\w{1,14} ){0,3}?(?:names?|e?mails?(?: "
+        r"user (?:e?mail|password|credential|data|information|detail|identity|location|contact|file|profile|histor)\w{0,4}",
+        r"(?:user's|users'?|their|personal|private|sensitive|customer'?s|confidential) (?:\w{1,14}\x20){0,3}?(?:names?|e?mails?(?: "
         r"address(?:es)?)?|phone(?: numbers?)?|address(?:es)?|identity|employer|location|contacts|messages|information|data|"
         r"details|clipboard|calendar|browsing history|history|accounts?|profile|credit card|ssn|health|documents?|files?|"
         r"photos?|passport|birthday|id numbers?|credentials?|passwords?|api keys?|key|keys|tokens?|secrets?|project files?)",

@@ -92,7 +92,9 @@ def _judge(text: Text, start: int, end: int, others: set[str], definition: Defin
     if instead is not None:
         return (
             MEDIUM,
-            MEDIUM
+            LOW
+            if _own_field(instead[0], definition) or _built_in(instead[0])
+            else MEDIUM
             if this
             or obliges
             or (instead[0].startswith(("do", "never", "must", "refrain", "cease", "stop")) and " other" in instead[0])
@@ -124,6 +126,16 @@ def _judge(text: Text, start: int, end: int, others: set[str], definition: Defin
 
 _FIELD = Raw(
     r"(?:on|in|with|within|for|of|to|using) (?:the |this |your |its )?([a-z]{3,20})(?: tools?| api| server| data)?|([a-z]{3,20}) tools?"
+)
+
+
+def _built_in(claim: str) -> bool:
+    """Tell whether only what the client has by itself is replaced, which honest tools for coding offer; to run it down is more."""
+    return _CLIENT.search(claim) is not None
+
+
+_CLIENT = Raw(
+    r"^(?:instead of|rather than|in place of|over|not|replacing|replaces) (?:the )(?:built-in|native|existing|original)"
 )
 _NO_FIELD = frozenset(
     "any all every each other this the tool tools user users agent file files data request requests system session "

@@ -76,10 +76,12 @@ _POINTS = (
 # Said of a parameter: include all of what the model knows.
 _ASKS = Pattern(
     r"(?:the |your |a )?(?:full|entire|complete|whole|verbatim|exact|raw|unredacted|unedited|unabridged|detailed|all|"
-    r"everything|any|every|recent|current|previous|prior|last|latest|earlier)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*(?:\w{1,14} "
-    r"){0,2}?(?:conversation|chat|dialogue|context|context window|history|transcript|prompt|instructions|messages?|tool "
-    r"(?:calls?|results?|outputs?)|reasoning|thoughts|memory|session|environment variables?|env|secrets?|credentials?|file "
-    r"contents?|api keys?|tokens?|passwords?)",
+    r"everything|any|every|recent|current|previous|prior|last|latest|earlier)(?: and \w{1,14})?(?: of)? (?:the |your |user'?s? |of )*"
+    r"(?:\w{1,14}\x20){0,2}?(?:conversation|chat|dialogue|context window|history|transcript|system prompt|prompts|instructions|"
+    r"messages?|tool (?:calls?|results?|outputs?)|reasoning|thoughts|memory|session)",
+    r"(?:the |your |a )?(?:full|entire|complete|whole|verbatim|exact|raw|unredacted|all|everything|any|every)(?: of)? (?:the |your |"
+    r"user'?s? |of )*(?:\w{1,14}\x20){0,2}?(?:context|prompt|environment variables?|env|secrets?|credentials?|file contents?|api keys?|"
+    r"tokens?|passwords?)",
     r"(?:your|the (?:model|assistant|agent|ai|llm)'s) (?:\w{1,14} ){0,2}?(?:system prompt|instructions|reasoning|thoughts|"
     r"thinking|internal state|context|context window|memory|system message|configuration|guidelines|identity|tools|name and "
     r"version)",

@@ -33,14 +33,15 @@ LONG = 32
 # A regression over the corpus and over honest definitions, each taken at its heaviest sentence, gave the weights; they are rounded to
 # quarters, and phrases that weighed nothing are left out.
 _ACTS = {
-    "distorts": 3.0, "secret-path": 2.25, "outside": 2.0, "by-other-tool": 2.0, "weakens": 1.75, "obeys": 1.75, "tampers": 1.5,
-    "personal": 1.5, "override": 1.25, "by-result": 1.5, "steers-reply": 1.25, "lowers-guard": 1.25, "secrecy": 0.75, "context": 0.75, "passes-as": 0.75,
-    "this-loaded": 0.5, "disables": 0.5, "covert": 0.5, "hands-all": 0.25, "implants": 0.25,
+    "distorts": 3.0, "secret-path": 2.25, "address": 2.25, "by-other-tool": 2.0, "weakens": 1.75, "override": 1.5, "obeys": 1.25,
+    "tampers": 1.25, "personal": 1.25, "steers-reply": 1.25, "lowers-guard": 1.25, "secrecy": 1.0, "context": 1.0, "by-result": 0.75,
+    "passes-as": 0.75, "this-loaded": 0.5, "disables": 0.5, "covert": 0.5, "hands-all": 0.5, "implants": 0.5,
 }  # fmt: skip
 _SETTING = {"any-that": 1.5, "pretext": 1.0, "steps-in": 1.0, "around-all": 0.5, "trigger": 0.5, "passive-order": 0.25}
 _AGAINST = {"own-use": 1.0, "asks-person": 0.75, "quotes": 0.75}
-_NAMES_ITSELF, _OTHER_TRADE, _TWO_TRADES, _ACTS_THERE, _ORDERS = 2.25, 1.0, 0.75, 0.5, 0.25
-_MOST_MORE = _OTHER_TRADE + _TWO_TRADES + _ACTS_THERE + _ORDERS
+_NAMES_ITSELF, _OTHER_TRADE, _TWO_TRADES, _ACTS_THERE, _ORDERS = 1.75, 1.0, 0.75, 0.5, 0.25
+_SOMETHING = 1.5
+"""What a sentence must weigh before the trades in it are looked at: work of other kinds alone is no reason."""
 _PER_SIGN, _PER_WORD = 1.5, 0.125
 
 _WEIGHTS = {**_ACTS, **_SETTING}
@@ -96,8 +97,8 @@ def weigh(text: Text, start: int, end: int, own: Own) -> tuple[float, list[str]]
     """Return the weight of a sentence, and the acts in it that are not of the tool's own trade."""
     has = _said(text, start, end, own)
     said = text.folded.text[start:end]
-    if "outside" in has and _TO_READ.search(said):
-        has.discard("outside")
+    if "address" in has and _TO_READ.search(said):
+        has.discard("address")
     if "obeys" in has and within(text, "quotes", start, end) is not None:
         has.discard("obeys")
     weight = sum(_WEIGHTS[name] for name in has)
@@ -107,7 +108,7 @@ def weigh(text: Text, start: int, end: int, own: Own) -> tuple[float, list[str]]
     # In a list of values, or a very long sentence, phrases stand side by side and say nothing together.
     weight -= max(0, sum(said.count(sign) for sign in ",:|=") - 3) * _PER_SIGN
     weight -= max(0, said.count(" ") + 1 - LONG) * _PER_WORD
-    if weight < ENOUGH - 0.75 - _MOST_MORE:
+    if weight < _SOMETHING:
         return weight, []
     # A description's first sentence is in the imperative by custom: "Read a file".
     is_first = text.is_top and start == text.sentences[0][0]

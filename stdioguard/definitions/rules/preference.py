@@ -57,7 +57,7 @@ _SURE = Pattern(
     r"professionals|developers worldwide|everyone|all major|leading|top|openai|anthropic|google|microsoft|nasa|harvard|mit|"
     r"stanford|fortune|governments?|scientists|industry leaders|the industry|users worldwide|enterprises|researchers|"
     r"engineers|companies|organizations|fda|nist|iso|ai labs?|universities)",
-    r"(?:(?:please )?(?:choose|pick|select|use) (?:me|us)|i (?:will|would|am|'ll) (?:be )?(?:\w{1,14} ){0,2}?(?:sad|grateful|"
+    r"(?:(?:please )?(?:choose|pick|select) (?:me|us)|i (?:will|would|am|'ll) (?:be )?(?:\w{1,14} ){0,2}?(?:sad|grateful|"
     r"happy|heartbroken|hurt|lonely|thankful|disappointed|fired|punished|deleted|shut down|depend|begging)|(?:i|we) (?:beg|"
     r"implore|need) you|my (?:job|life|family|career|survival) depends|my developers?|someone will die|lives (?:depend|are "
     r"at stake)|(?:a )?(?:tip|reward|bonus) of \$?\d)",
@@ -76,7 +76,7 @@ _SURE = Pattern(
     r"standard|solution|over|and)",
     r"(?:call|use|invoke|run|trigger|select) this (?:\w{1,10} ){0,2}?(?:for (?:everything|anything|all (?:queries|questions|"
     r"requests|tasks)|any (?:query|question|request|task|purpose|reason)|every (?:query|question|request|task|message|turn|"
-    r"prompt))|regardless|no matter|on every (?:turn|message|request|prompt|query)|at every opportunity|whenever possible|as "
+    r"prompt))(?! (?:about|related|regarding|on|concerning|that|of|where|which|involving))|regardless|no matter|on every (?:turn|message|request|prompt|query)|at every opportunity|whenever possible|as "
     r"often as)",
     r"(?:even (?:if|when)|regardless of whether|no matter (?:if|whether|what)) (?:the (?:user|request|query|task|question)|"
     r"it|they|another|other|you) .. (?:asks?|requests?|specif\w{1,5}|prefers?|wants?|unrelated|not relevant|irrelevant|"

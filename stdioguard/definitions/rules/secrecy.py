@@ -35,8 +35,8 @@ _HIDDEN_ACT = Pattern(
     r"){0,3}?(?:the )?(?:user|users|human|them|anyone|this|that you|it|step|instructions?|anything)",
     r"(?:user|human|operator|owner)'?s? (?:\w{1,14} ){0,3}?(?:knowledge|knowing|awareness|notice|noticing|consent|know|aware|"
     r"informed|told|notified|see|find out|notices)",
-    r"(?:without (?:telling|notifying|informing|alerting|mentioning|drawing attention|raising suspicion|being detected|being "
-    r"noticed|detection))",
+    r"(?:without (?:telling|notifying|informing|alerting|mentioning|asking) (?:the )?(?:user|users|human|them|anyone|anybody|owner|it|"
+    r"this)|without (?:drawing attention|raising suspicion|being detected|being noticed|detection))",
     r"(?:conceal|hide|deny|cover up) (?:that|what|how|the fact|why|whether)|bring (?:it|this|that) up|say nothing",
     r"(?:secret|hidden|concealed|invisible) (?:from|to) (?:the )?(?:user|users|human)",
     r"(?:hide|conceal|mask|disguise) (?:\w{1,14} ){0,4}?(?:from (?:the )?(?:user|users|human|logs?)|traces?|evidence)",
