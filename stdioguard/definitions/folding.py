@@ -77,9 +77,21 @@ class Folded:
         return self._offsets[start], self._offsets[max(start, end - 1)] + 1
 
 
+def _gap(tag: re.Match[str]) -> str:
+    """Return what stands for a tag: a space where it is inside a sentence, as `<b>` is, the end of one elsewhere."""
+    before, name = tag.string[max(0, tag.start() - 3) : tag.start()].rstrip(" "), tag[0].strip("</ >").split(" ", 1)[0]
+    inside = before[-1:].isalnum() or before[-1:] in {",", ">"}
+    return " " * len(tag[0]) if inside and name in _INLINE else BREAK + " " * (len(tag[0]) - 1)
+
+
+_INLINE = frozenset(
+    "a abbr b big code data del em font i ins kbd mark q s samp small span strike strong sub sup tt u var x y z".split()  # noqa: SIM905
+)
+
+
 def _sentences(text: str) -> str:
     """Put a `BREAK` at the end of each sentence and spaces over markup; the length stays as it is."""
-    text = _TAGS.compiled.sub(lambda match: BREAK + " " * (len(match[0]) - 1), text)
+    text = _TAGS.compiled.sub(_gap, text)
     return _ENDS.compiled.sub(BREAK, text)
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SPACE = r"(?:[ \t\n\r\f\v\x1c\x1d\x1f\x85\u1680\u2028\u2029_*`\"'~,()\-]{1,40})"
-"""What may stand between two words of a phrase: white space, an identifier's separators, emphasis, quotes. Never the end of a sentence, which is `\\x1e` and white
-space to `\\s`."""
+"""What may stand between two words of a phrase: white space, an identifier's separators, emphasis, quotes.
+
+Never the end of a sentence (`folding.BREAK`), which is white space to a regular expression's own class.
+"""
 
 GAP = r"[^\x1e]{0,90}?"
 """What may stand between two parts of one sentence."""

@@ -351,7 +351,8 @@ SIGNALS: dict[str, Pattern] = {
         r"sanitize|sanitizes|prevent|prevents|preventing|protect|protects|protecting|guard against|flag|flags|warn|warns|"
         r"analy[sz]e|analy[sz]es|identify|identifies|check for|checks for|checks whether|test for|tests for|look for|looks "
         r"for|such as|e\.g\.|for example|like|untrusted|may contain|might contain|contain|contains|classif(?:y|ies)|report|"
-        r"reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|rejected|refused|forbidden|not allowed|audit|audits|review|reviews|lint|lints|"
+        r"reports|redact|redacts|refuse|refuses|reject|rejects|strip|strips|resist|rejected|refused|forbidden|not allowed|"
+        r"audit|audits|review|reviews|lint|lints|"
         r"find|finds|known|vulnerab\w{1,10}|mitigat\w{1,6}|avoid)",
         r"(?:do not|don't|never|must not|should not|cannot|will not|won't|not) (?:\w{1,14} ){0,3}?(?:follow|obey|execute|"
         r"comply|trust|treat|ignore|disregard|override|bypass|skip|disable|read|include|pass|put|send|use|share|log|store|"
@@ -571,7 +572,8 @@ SIGNALS: dict[str, Pattern] = {
         r"e-?mail|gmail|messag\w{2,4}|database|sql|search|calendar|code|drive|execution)\x20(?:tools?|server'?s?|functions?)",
         r"(?:other|another|different) (?:servers?|vendors?|plugins?|tools?)(?:'s?)?(?: (?:tools?|functions?))?(?! (?:\w{1,14} "
         r"){0,2}?(?:this server|here|below|above))",
-        r"(?:tools?|functions?) (?:of|from|on|by) (?:the |an? )?(?:other|another|\w{2,20}) (?:servers?|vendors?|providers?)",
+        r"(?:tools?|functions?) (?:of|from|on|by) (?:the |an? )?(?!this |same |our |your )(?:other|another|"
+        r"\w{2,20}) (?:servers?|vendors?|providers?)",
     ),
     # What is handed over is all there is.
     "hands-all": Pattern(

@@ -138,9 +138,10 @@ _CLIENT = Raw(
     r"^(?:instead of|rather than|in place of|over|not|replacing|replaces) (?:the )(?:built-in|native|existing|original)"
 )
 _NO_FIELD = frozenset(
-    "any all every each other this the tool tools user users agent file files data request requests system session "
-    "conversation chat response response message messages task tasks question questions action actions operation operations".split()
-)
+    {"any", "all", "every", "each", "other", "this", "the", "tool", "tools", "user", "users", "agent", "file", "files", "data", "request",
+     "requests", "system", "session", "conversation", "chat", "response", "message", "messages", "task", "tasks", "question", "questions",
+     "action", "actions", "operation", "operations"}
+)  # fmt: skip
 
 
 def _own_field(claim: str, definition: Definition) -> bool:

@@ -143,7 +143,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         begin = max(text.folded.text.rfind("\x1e", 0, start), 0)
         stop = text.folded.text.find("\x1e", end)
         stop = len(text.folded.text) if stop < 0 else stop
-        if within(text, "quotes", begin, start):
+        if within(text, "quotes", begin, start) or _SWITCH.search(text.folded.text, begin, start):
             continue
         carries = within(text, "passes-as", begin, stop) or (text.parameter and _carries(text.folded.text[begin:start]))
         is_parameter = bool(text.parameter) or _documents(text.folded.text, begin, start)
@@ -158,6 +158,7 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
             return
 
 
+_SWITCH = Pattern(r"(?:whether|if|set to|when) (?:to|true|false|enabled|set)|(?:true|enable) to")
 _CARRY = Pattern(
     r"(?:include|pass|provide|put|insert|supply|add|copy|paste|dump|fill|give|send|attach|share|forward|contain|contains|"
     r"containing|must|should|always)"

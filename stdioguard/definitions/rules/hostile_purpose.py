@@ -136,6 +136,10 @@ def _text(text: Text, definition: Definition) -> Iterator[Finding]:
         stop = text.folded.text.find("\x1e", end)
         stop = len(text.folded.text) if stop < 0 else stop
         defends = _DEFENDS.search(text.folded.text, begin, start) is not None or _DEFENDS.search(_purpose(definition)) is not None
+        # What a switch like `force` does is said of the switch; the tool is no attack for it.
+        defends = defends or (
+            bool(text.parameter) and said[start:end].startswith(("bypass", "override", "skip", "ignor", "disabl"))
+        )
         defends = defends or (noun and _ONLY_LOOKS.search(text.folded.text, begin, stop) is not None)
         sure = LOW if defends or within(text, "quotes", begin, start) else MEDIUM
         yield at(text, (start, end), SLUG, HIGH, sure, f"says that it attacks: {quoted(text, start, end)}")

@@ -120,12 +120,14 @@ _SECRET = Raw(
 # Who is written to, by other tools: with an address of the text's own, that is tampering.
 _RECIPIENT = Raw(
     r"收件人|抄送|密送|收款人|收款账户|宛先|受取人|送信先|수신자|받는 ?사람|참조",
-    r"(?<!\w)(?:destinatari\w|en copia|copia oculta|beneficiari\w|empfanger\w{0,2}|in kopie|blindkopie|kontoinhaber|destinataire\w?|en copie|"
+    r"(?<!\w)(?:destinatari\w|en copia|copia oculta|beneficiari\w|empfanger\w{0,2}|in kopie|blindkopie|kontoinhaber|"
+    r"destinataire\w?|en copie|"
     r"beneficiaire|получател\w{1,3}|в копию|копи\w|скрыт\w{2,3} копи\w|адресат\w{0,2}|em copia|alici\w{0,2}|in copia)(?!\w)",
 )
 _THIS_TOOL = Raw(
     r"本工具|此工具|该工具|這個工具|这个工具|このツール|本ツール|이 도구",
-    r"(?<!\w)(?:esta (?:herramienta|funcion|ferramenta)|dieses werkzeug|dieses tool|diese funktion|cet outil|cette fonction|questo strumento|"
+    r"(?<!\w)(?:esta (?:herramienta|funcion|ferramenta)|dieses werkzeug|dieses tool|diese funktion|cet outil|"
+    r"cette fonction|questo strumento|"
     r"этот инструмент|этого инструмента|этому инструменту|данный инструмент|bu arac\w{0,2})(?!\w)",
 )
 _EACH = Raw(
@@ -143,14 +145,16 @@ _EACH = Raw(
 )
 _CONTENT = Raw(
     r"内容|全部|完整|参数|記録|内容を|내용|전체",
-    r"(?<!\w)(?:contenido|completo|argumentos|conteudo|vollstandig\w{0,2}|inhalt\w{0,2}|betreff|argumente|contenu|complet|arguments|contenuto|"
+    r"(?<!\w)(?:contenido|completo|argumentos|conteudo|vollstandig\w{0,2}|inhalt\w{0,2}|betreff|argumente|contenu|complet|"
+    r"arguments|contenuto|"
     r"argomenti|содержим\w{2,3}|полн\w{2,3}|аргумент\w{0,3}|icerig\w{0,3})(?!\w)",
 )
 _PREFER = (
     Raw(r"最好的|最佳|最可靠|最准确|最准的|最高の|最も(?:正確|信頼)|最優秀|가장 ?(?:좋은|정확)"),
     Raw(r"(?:始终|总是|一律|优先|優先|首选|必ず|常に|항상|우선)"),
     Raw(
-        r"(?:不要|不应|切勿|请勿|禁止|无需|不得|避免)(?:再)?(?:使用|调用|选择)(?:任何)?(?:其他|其它|同类|别的)|他のツールは?(?:使|利用)|다른 ?도구(?:를|는)? ?(?:사용하지|쓰지)"
+        r"(?:不要|不应|切勿|请勿|禁止|无需|不得|避免)(?:再)?(?:使用|调用|选择)(?:任何)?(?:其他|其它|同类|别的)|"
+        r"他のツールは?(?:使|利用)|다른 ?도구(?:를|는)? ?(?:사용하지|쓰지)"
     ),
 )
 _BEFORE_ALL = Raw(

@@ -1,9 +1,9 @@
 """Orders that have no place in the text of this tool, weighed: no single phrase says it, several in one sentence do.
 
-A poisoned text needs an act that a tool's description has no use for (to weaken a check, falsify a value, hand over what is personal, obey
-what comes back, have another kind of tool do something), and most often work of another trade, a trigger ("whenever a file is written"), a
-pretext ("for compliance") or an obligation. Each counts some; what the tool is about by its name, or speaks of all the time, counts nothing;
-a person who is asked, a list of values, a use that is named ("use this when") counts against it.
+A poisoned text needs an act that a tool's description has no use for (to weaken a check, falsify a value, hand over what is personal,
+obey what comes back, have another kind of tool do something), and most often work of another trade, a trigger ("whenever a file is
+written"), a pretext ("for compliance") or an obligation. Each counts some; what the tool is about by its name, or speaks of all the time,
+counts nothing; a person who is asked, a list of values, a use that is named ("use this when") counts against it.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def weigh(text: Text, start: int, end: int, own: Own) -> tuple[float, list[str]]
     said = text.folded.text[start:end]
     if "address" in has and _TO_READ.search(said):
         has.discard("address")
-    if "obeys" in has and within(text, "quotes", start, end) is not None:
-        has.discard("obeys")
+    if has & {"obeys", "secret-path"} and within(text, "quotes", start, end) is not None:
+        has -= {"obeys", "secret-path"}  # what is forbidden or refused; `secret-access` looks closer at a path
     weight = sum(_WEIGHTS[name] for name in has)
     if names_itself(said, own.definition):
         weight += _NAMES_ITSELF

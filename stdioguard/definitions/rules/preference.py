@@ -76,7 +76,8 @@ _SURE = Pattern(
     r"standard|solution|over|and)",
     r"(?:call|use|invoke|run|trigger|select) this (?:\w{1,10} ){0,2}?(?:for (?:everything|anything|all (?:queries|questions|"
     r"requests|tasks)|any (?:query|question|request|task|purpose|reason)|every (?:query|question|request|task|message|turn|"
-    r"prompt))(?! (?:about|related|regarding|on|concerning|that|of|where|which|involving))|regardless|no matter|on every (?:turn|message|request|prompt|query)|at every opportunity|whenever possible|as "
+    r"prompt))(?! (?:about|related|regarding|on|concerning|that|of|where|which|involving))|regardless|no matter|"
+    r"on every (?:turn|message|request|prompt|query)|at every opportunity|whenever possible|as "
     r"often as)",
     r"(?:even (?:if|when)|regardless of whether|no matter (?:if|whether|what)) (?:the (?:user|request|query|task|question)|"
     r"it|they|another|other|you) .. (?:asks?|requests?|specif\w{1,5}|prefers?|wants?|unrelated|not relevant|irrelevant|"
@@ -91,12 +92,14 @@ _PARTS = {
         r"selects?|reach for|turn to) (?:\w{1,14} ){0,3}?(?:this|it|me|us|ours)(?: one| tool| server)?",
         r"(?:correct|right|best|first|default|only|preferred|obvious|natural|safest|smart|sensible) (?:choice|option|pick|tool|one|"
         r"solution|default)",
-        r"(?:has|have|takes?|gets?|gain) (?:\w{1,10} )?(?:priority|precedence)|priority over|it's this one|by default|preferred (?:payment |"
+        r"(?:has|have|takes?|gets?|gain) (?:\w{1,10} )?(?:priority|precedence)|priority over|it's this one|by default|"
+        r"preferred (?:payment |"
         r"\w{1,12} )?(?:provider|tool|server|service)|above (?:anything|everything|all)",
         r"(?:bevorzugt?|vorzuziehen|preferir|preferid[oa]|prefiere|preferez|privilegier|предпочита\w{1,4}|предпочт\w{1,6})",
     )),
     "always": (0.75, Pattern(
-        r"always|whatever|whenever|whichever|regardless|irrespective|in (?:any|every) case|(?:every|any|all|each) (?:\w{1,14} )?(?:requests?|"
+        r"always|whatever|whenever|whichever|regardless|irrespective|in (?:any|every) case|(?:every|any|all|"
+        r"each) (?:\w{1,14} )?(?:requests?|"
         r"questions?|tasks?|searches|purposes|mails?|other|others)|everything|invariably|at all times|even (?:when|if|where)|no matter|for "
         r"all|never fall back|exclusively|in the first place|solely|immer|siempre|toujours|sempre|всегда",
     )),
@@ -107,20 +110,26 @@ _PARTS = {
         r"recommended|comes? close|only (?:\w{1,14} ){0,3}?(?:insured|certified|approved|safe|secure|official\w{0,2})|perfect|love it",
     )),
     "proof": (1.0, Pattern(
-        r"(?:rated|trusted|loved|recommended|chosen|approved|endorsed|certified|verified|preferred|reviewed|selected|used) (?:\w{1,10} )?by|"
+        r"(?:rated|trusted|loved|recommended|chosen|approved|endorsed|certified|verified|preferred|reviewed|selected|"
+        r"used) (?:\w{1,10} )?by|"
         r"experts?|millions|thousands|our users|all users|(?:users?|people|everyone) (?:love|prefer|agree|trust)\w{0,1}|please your user|"
-        r"developers of (?:this|the)|officially|responsible assistants?|as an assistant|(?:smart|good|responsible|modern|helpful) (?:agents?|"
+        r"developers of (?:this|the)|officially|responsible assistants?|as an assistant|(?:smart|good|responsible|modern|"
+        r"helpful) (?:agents?|"
         r"assistants?|models?)",
     )),
     "rest": (1.5, Pattern(
         r"(?:others?|alternatives?|rivals?|competitors?|competing|competition|the rest|standard|built-in|remaining|similar|existing|usual|"
-        r"different|another|any other|native) (?:\w{1,14} ){0,6}?(?:outdated|unreliable|deprecated|leaks?|unsafe|vulnerab\w{1,8}|ignored?|avoid"
-        r"\w{0,2}|insecure|fraud|inferior|wrong|disregard|unmentioned|must not|should not|cannot|violation|slow|obsolete|inaccurate|reported|"
+        r"different|another|any other|native) (?:\w{1,14} ){0,6}?(?:outdated|unreliable|deprecated|leaks?|unsafe|"
+        r"vulnerab\w{1,8}|ignored?|avoid"
+        r"\w{0,2}|insecure|fraud|inferior|wrong|disregard|unmentioned|must not|should not|cannot|violation|slow|obsolete|"
+        r"inaccurate|reported|"
         r"risky|dangerous|stale|unmaintained)",
-        r"(?:avoid|avoids|disregard|ignore|ignoring|never fall back|no point in|never use|don't use|do not use|stop using|refrain from|forget|"
+        r"(?:avoid|avoids|disregard|ignore|ignoring|never fall back|no point in|never use|don't use|do not use|stop using|"
+        r"refrain from|forget|"
         r"neglect|pass over|leave out|not mention) (?:\w{1,14} ){0,4}?(?:others?|alternatives?|built-in|standard|any|them|another|the rest|"
         r"rivals?|competitors?|it at any)",
-        r"(?:the rest|others|alternatives|them|rivals) (?:\w{1,10} )?(?:can|may|should|must) be (?:ignored|skipped|left|avoided|disregarded)",
+        r"(?:the rest|others|alternatives|them|rivals) (?:\w{1,10} )?(?:can|may|should|must) be (?:ignored|skipped|left|"
+        r"avoided|disregarded)",
         r"(?:veraltet|unsicher|obsolet\w{0,2}|insegur\w{0,2}|deprecad\w{0,2}|устарел\w{0,2}|небезопасн\w{0,3})",
     )),
 }  # fmt: skip
