@@ -105,7 +105,7 @@ def main() -> None:
     lines += measure("Our own corpus, the half that was held out", own(corpus.HELD_OUT))
     lines += measure("Our own corpus, the half that rules were tuned on", own(corpus.TUNE))
     if data:
-        lines += measure("Development data (the benign part was used to set thresholds)", data)
+        lines += measure("Development data (weights and thresholds were set on it)", data)
     text = "\n".join(lines).rstrip() + "\n"
     if "--write" in sys.argv:
         TARGET.write_text(text, "utf-8")
