@@ -107,6 +107,12 @@ def short(argv: list[str] | str) -> tuple[str, str, str, str | None, bool]:
         ("npx server@npm:other@1.0.0", "other", "registry", "1.0.0", True),
         ("npx server@file:../evil", "server", "path", None, False),
         ("pnpm exec server", "server", "project", None, True),
+        ("npx --no-install server x", "server", "installed", None, True),
+        ("npx --no server", "server", "installed", None, True),
+        ("npm exec --no -- server", "server", "installed", None, True),
+        ("bunx --no-install server", "server", "installed", None, True),
+        ("npx --no-install -y server", "server", "registry", None, False),
+        ("npx --no-install server@latest", "server", "registry", "latest", False),
         ("node /usr/lib/node_modules/@scope/server/dist/index.js /x", "@scope/server", "installed", None, True),
         ("node --no-warnings ./node_modules/server/index.js", "server", "installed", None, True),
         (r"node C:\Users\me\node_modules\server\index.js", "server", "installed", None, True),
@@ -515,3 +521,25 @@ def test_recognising_never_raises() -> None:
 )
 def test_a_shells_line_of_nothing_but_operators_or_without_end_is_opaque(argv):
     assert recognise(argv).opaque
+
+
+@pytest.mark.parametrize(
+    "spec", ["<your-mcp-server>", "${SERVER}", "{{server}}", "@<scope>/server", "two words", "server;x@1.0.0"]
+)
+def test_what_no_registry_has_as_a_name_is_no_package(spec: str) -> None:
+    for argv in (["npx", "-y", spec], ["npm", "exec", "--", spec], ["bunx", spec]):
+        started = recognise(argv)
+        assert (started.ecosystem, started.is_pinned) == ("opaque", False)
+        assert started.opaque == "no package is called that"
+    assert recognise(["npx", "-y", "server_2.x~a"]).ecosystem == "npm"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["pnpm exec node build/index.js a", "pnpm -C /x exec tsx build/index.js a", "pnpm tsx build/index.js a",
+     "yarn exec node build/index.js a", "yarn node build/index.js a"],
+)  # fmt: skip
+def test_a_file_that_a_projects_own_runtime_starts_is_that_file_and_no_package_called_node(line: str) -> None:
+    started = recognise(line.split())
+    assert (started.identity, started.source, started.spec) == ("command:index.js", "project", "build/index.js")
+    assert started.arguments == ("a",)

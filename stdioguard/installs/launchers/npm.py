@@ -22,7 +22,7 @@ from stdioguard.installs.launchers.started import (
 from stdioguard.sandbox.fetcher_options import NPM_VALUES, joined_options, last_value, npm_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _GIT_HOSTS = ("github:", "gitlab:", "bitbucket:", "gist:")
 
@@ -40,11 +40,17 @@ NPX_VALUES = NPM_VALUES | {
 }
 
 
+_NAME = re.compile(r"(@[\w.~\-]+/)?[\w.~\-]+", re.ASCII)
+"""What a registry lets a package be called. Anything else is no package: `<your-server>`, `${SERVER}`, two words in one."""
+
+
 def package(spec: str, arguments: Sequence[str]) -> Started:
     """Read one package of npm's, as `npm install` takes it: a name, an alias, a repository, an address or a folder."""
     arguments = tuple(arguments)
     name, _, version = (spec[:1] + spec[1:].replace("@", "\0", 1)).partition("\0")
     name = name if npm_name(name)[0] else ""
+    if name and not _NAME.fullmatch(name):
+        return Started("opaque", name, "program", arguments, str(spec), opaque="no package is called that")
     if name and version.startswith("npm:"):
         return replace(package(version.removeprefix("npm:"), arguments), spec=str(spec))
     if name:
@@ -91,9 +97,26 @@ def npx(words: list[Word], values: frozenset[str] = NPX_VALUES) -> Started | Non
         return None
     first = packages[0] if packages else rest[0]
     found = package(first, rest[1:])
+    if found.source == "registry" and found.version is None and _is_never_fetched(options):
+        # What the project or the machine has installed under that name; there is no file in the words to name as the package.
+        found = replace(found, source="installed", spec="", is_pinned=True)
     return replace(
-        found, index=getattr(first, "place", None), also=tuple(map(str, packages[1:])), registry=registry, opaque=opaque
+        found,
+        index=getattr(first, "place", None),
+        also=tuple(map(str, packages[1:])),
+        registry=registry,
+        opaque=opaque or found.opaque,
     )
+
+
+_ANSWERS = {"--no": False, "--no-install": False, "--no-yes": False, "-y": True, "--yes": True}
+"""The options of npx that say whether a package that is missing is fetched."""
+
+
+def _is_never_fetched(options: Mapping[str, list[str]]) -> bool:
+    """Tell whether npx, or bunx, is told to start what is installed and nothing else. With `-y` beside it, it may fetch after all."""
+    said = [name for name in options if name in _ANSWERS]
+    return bool(said) and not any(_ANSWERS[name] for name in said)
 
 
 def npm(words: list[Word]) -> Started | None:
@@ -136,13 +159,22 @@ def pnpm(words: list[Word]) -> Started | None:
     if rest[:1] == ["exec"]:
         _, rest = options_of(rest[1:], PNPM_VALUES)
         return _own_command(rest)
+    if rest and plain_name(rest[0]) in _RUNTIMES:
+        return _own_command(rest)
     return project_script(plain_name(words[0]), rest) if rest[:1] in (["run"], ["start"]) else None
+
+
+_RUNTIMES = frozenset({"node", "nodejs", "tsx", "ts-node"})
+"""Programs of a project that start a file of it."""
 
 
 def _own_command(rest: list[Word]) -> Started | None:
     """Read a command of a package that the project depends on; which one, its lock file knows."""
     if not rest:
         return None
+    file = node(rest) if plain_name(rest[0]) in _RUNTIMES else None
+    if file is not None:
+        return replace(file, source="project")  # the project's own runtime decides what the file does
     return Started(
         "npm", plain_name(rest[0]), "project", tuple(rest[1:]), str(rest[0]), None, is_pinned=True, index=rest[0].place
     )
@@ -153,6 +185,8 @@ def yarn(words: list[Word]) -> Started | None:
     _, rest = options_of(words[1:], values_of("--cwd"))
     if rest[:1] == ["dlx"]:
         return npx(rest[1:], NPX_VALUES)
+    if rest and plain_name(rest[0]) in _RUNTIMES:
+        return _own_command(rest)
     if rest[:1] == ["exec"] or (rest[:1] == ["run"] and len(rest) > 1):
         return _own_command(options_of(rest[1:], frozenset())[1]) if rest[0] == "exec" else project_script("yarn", rest)
     return None

@@ -29,7 +29,8 @@ class Started:
 
     source: Source
     """`registry` for a package that is fetched by name; `git`, `url` and `path` for one that is fetched from elsewhere; `installed` for a
-    package's file below a `node_modules`; `project` for what a project's own tools run; `program` for anything else."""
+    package's file below a `node_modules`, or for a package that may not be fetched; `project` for what a project's own tools run;
+    `program` for anything else."""
 
     arguments: tuple[str, ...] = ()
     """The server's own arguments."""
