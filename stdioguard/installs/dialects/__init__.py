@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from stdioguard.installs.dialects.interface import Dialect
     from stdioguard.installs.formats.document import Path
 
+_ADDRESSES = ("url", "serverUrl", "httpUrl", "baseUrl", "base_url", "server_url")
 GENERIC = Standard(
-    variables=(BRACES, DOLLAR, PERCENT, CURLY, MUSTACHE), env=("env", "environment", "envs"), cwd=("cwd", "workingDirectory")
+    variables=(BRACES, DOLLAR, PERCENT, CURLY, MUSTACHE),
+    env=("env", "environment", "envs"),
+    cwd=("cwd", "workingDirectory"),
+    url=(*_ADDRESSES, "serverURL", "endpoint", "uri"),
 )
 """A file of no client that is known: any text that looks like somebody's variable may be one."""
 
@@ -47,6 +51,7 @@ _BY_CLIENT: dict[str, Dialect] = {
         AMP,
         Standard("Claude Desktop", variables=()),
         Standard("Copilot CLI", variables=(BRACES, DOLLAR)),
+        Standard("MCPorter", url=_ADDRESSES),
         Standard("Witsy", on=("enabled",), off=("disabled",), variables=()),
     )
 }  # fmt: skip

@@ -221,6 +221,7 @@ def undo(document: formats.Document, change: formats.Change) -> formats.Change:
             {"A": "b"},
         ),
         ("Zed", "jsonc", '{"context_servers": {"one": {"url": "https://x"}}}', "https://x", {}),
+        ("MCPorter", "json", '{"mcpServers": {"one": {"baseUrl": "https://x", "auth": "oauth"}}}', "https://x", {}),
     ],
 )
 def test_a_remote_server_is_listed_and_never_rewritten(client, form, text, url, headers) -> None:
@@ -230,6 +231,16 @@ def test_a_remote_server_is_listed_and_never_rewritten(client, form, text, url, 
     assert dialects.standard.at(document.value, entry.fields.url_path) == url
     with pytest.raises(ValueError, match="one"):
         dialects.dialect(client).rewrite(entry, GUARDED)
+
+
+@pytest.mark.parametrize(
+    "name", ["url", "serverUrl", "httpUrl", "baseUrl", "base_url", "server_url", "serverURL", "endpoint", "uri"]
+)
+def test_an_address_is_found_by_any_of_its_names_in_a_file_of_no_known_client(name) -> None:
+    servers = {"mcpServers": {"one": {name: "https://x"}, "two": {"command": "npx", name: "https://x"}}}
+    dialect, place = dialects.guess(servers, "servers.json")
+    entries = list(dialect.entries(servers, place))
+    assert [(entry.kind, entry.url) for entry in entries] == [("remote", "https://x"), ("stdio", "https://x")]
 
 
 @pytest.mark.parametrize(
