@@ -195,9 +195,11 @@ def given(path: str) -> Found:
     path = os.path.abspath(path)
     if bundles.is_bundle(path):
         return Found("Claude Desktop", path, "extension", "mcpb", "server.mcp_config")
-    for config, place in _places():
-        if _ends_like(path, place):
-            return Found(config.client, path, "given", _form(path, config.format), config.key)
+    like = [(config, place) for config, place in _places() if _ends_like(path, place)]
+    if like:
+        # The longest says most: `.warp/.mcp.json` is Warp's, though `.mcp.json` is Claude Code's.
+        config, _ = max(like, key=lambda one: len(one[1]))
+        return Found(config.client, path, "given", _form(path, config.format), config.key)
     return Found("generic", path, "given", _FORMS.get(os.path.splitext(path)[1].lower(), "json"), "")
 
 
@@ -230,6 +232,7 @@ def projects(root: str, *, depth: int = MAX_DEPTH, folders: int = MAX_FOLDERS) -
             name = place.partition("/")[0]
             (wild if glob.has_magic(name) else starts.setdefault(name, [])).append((config, place))
     files: list[Found] = []
+    seen: set[str] = set()
     problem = ""
     queue = [(os.path.abspath(root), 0)]
     count = 0
@@ -249,7 +252,10 @@ def projects(root: str, *, depth: int = MAX_DEPTH, folders: int = MAX_FOLDERS) -
         names = {entry.name for entry in entries}
         places = [one for name in names & starts.keys() for one in starts[name]]
         places += [(config, place) for config, place in wild if fnmatch.filter(names, place.partition("/")[0])]
-        files += _of_project(folder, places)
+        # A client's own folder is no project: what was found in `.warp` or `.opencode` from above is not found in it again.
+        inner = [one for one in _of_project(folder, places) if one.path not in seen]
+        seen.update(one.path for one in inner)
+        files += inner
         inside = [entry for entry in entries if entry.name not in SKIPPED and _is_folder(entry)]
         if level >= depth and inside:
             problem = problem or f"folders deeper than {depth} below {root} were not looked at; name them one by one"
@@ -352,7 +358,7 @@ def entries_of(found: Found, value: Any) -> list[Entry]:
         for place in dialects.places(value, found.key):
             entries += dialect.entries(value, place)
         if not entries and found.level != "given":
-            entries = list(_for_projects(found, value))
+            entries = list(_for_projects(found, value)) or list(_of_plugin(found, value))
     if not entries and (not found.key or found.level == "given"):
         guessed = dialects.guess(value, found.path)
         entries = list(guessed[0].entries(value, guessed[1])) if guessed else []
@@ -371,6 +377,12 @@ def _for_projects(found: Found, value: Any) -> Iterator[Entry]:
     """`~/.claude.json` may have servers for single projects only."""
     if found.client == "Claude Code" and isinstance(value, dict) and "projects" in value:
         yield from claude_code.CLAUDE_CODE.entries(value, ("mcpServers",))
+
+
+def _of_plugin(found: Found, value: Any) -> Iterator[Entry]:
+    """Yield the servers of a plugin of Claude Code, whose `.mcp.json` may be nothing but servers: a repository of plugins has many."""
+    if found.client == "Claude Code" and os.path.basename(found.path) == ".mcp.json" and dialects.is_flat(value):
+        yield from claude_code.CLAUDE_CODE.entries(value, ())
 
 
 def _own_level(found: Found, entry: Entry) -> Level:

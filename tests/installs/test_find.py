@@ -137,6 +137,31 @@ def test_a_file_of_several_clients_is_read_once_for_each_key(tmp_path) -> None:
     assert found == [("Claude Code", "mcpServers"), ("Visual Studio", "servers")]
 
 
+def test_a_file_in_a_clients_own_folder_is_that_clients_and_no_project_of_its_own(tmp_path) -> None:
+    put(tmp_path / ".warp" / ".mcp.json")
+    put(tmp_path / ".opencode" / "opencode.json")
+    put(tmp_path / "packages" / ".mcp.json")
+    found = {(one.client, os.path.relpath(one.path, tmp_path)) for one in find.projects(str(tmp_path)).files}
+    assert found == {
+        ("Warp", ".warp/.mcp.json"),
+        ("opencode", ".opencode/opencode.json"),
+        ("Claude Code", "packages/.mcp.json"),
+        ("Visual Studio", "packages/.mcp.json"),
+    }
+    assert len(find.projects(str(tmp_path)).files) == len(found)
+
+
+def test_a_plugins_file_that_is_nothing_but_servers_is_read_in_a_repository(tmp_path) -> None:
+    put(
+        tmp_path / "flat" / ".mcp.json",
+        {"one": {"command": "npx", "args": ["-y", "x"]}, "far": {"type": "http", "url": "https://x"}},
+    )
+    put(tmp_path / "other" / ".mcp.json", {"one": {"command": "npx"}, "name": "no server"})
+    listings = [find.read_entries(found) for found in find.projects(str(tmp_path)).files]
+    entries = [(entry.client, entry.name, entry.kind, entry.path) for listing in listings for entry in listing.entries]
+    assert entries == [("Claude Code", "one", "stdio", ("one",)), ("Claude Code", "far", "remote", ("far",))]
+
+
 @LINUX
 def test_links_to_folders_are_not_followed(tmp_path) -> None:
     put(tmp_path / "other" / ".mcp.json")
@@ -268,7 +293,7 @@ def test_an_empty_file_has_no_servers_and_no_problem(tmp_path) -> None:
         ("claude_desktop_config.json", "generic", "json"), (".claude.json", "Claude Code", "json"), (".mcp.json", "Claude Code", "json"),
         ("opencode.jsonc", "opencode", "jsonc"), ("x.code-workspace", "VS Code", "jsonc"), (".config/Claude/claude_desktop_config.json", "Claude Desktop", "json"),
         ("AppData/Claude/claude_desktop_config.json", "Claude Desktop", "json"), ("mcp.yml", "generic", "yaml"), ("x.toml", "generic", "toml"),
-        (".continue/mcpServers/a.json", "Continue", "json"), ("x/extension.json5", "generic", "json5"), ("noext", "generic", "json"),
+        (".warp/.mcp.json", "Warp", "json"), (".continue/mcpServers/a.json", "Continue", "json"), ("x/extension.json5", "generic", "json5"), ("noext", "generic", "json"),
     ],
 )  # fmt: skip
 def test_a_given_file_is_read_as_the_client_whose_it_looks_like(tmp_path, path: str, client: str, form: str) -> None:
