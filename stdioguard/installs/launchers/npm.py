@@ -40,8 +40,8 @@ NPX_VALUES = NPM_VALUES | {
 }
 
 
-_NAME = re.compile(r"(@[\w.~\-]+/)?[\w.~\-]+", re.ASCII)
-"""What a registry lets a package be called. Anything else is no package: `<your-server>`, `${SERVER}`, two words in one."""
+_NAME = re.compile(r"(@[\w.~\-]+/)?[\w.~\-]+")
+"""What a package could be called, imitations in other alphabets too. What has anything else in it is none: `<your-server>`, `${SERVER}`."""
 
 
 def package(spec: str, arguments: Sequence[str]) -> Started:
