@@ -31,8 +31,8 @@ def check(config: ConfigView) -> Iterator[Finding]:
 
 def _severity(view: EntryView) -> Level:
     started = view.started
-    if started.opaque:
-        return Level.MEDIUM if "command line" in started.opaque else Level.LOW
+    if "command line" in started.opaque:
+        return Level.MEDIUM
     is_own = started.source in ("path", "project") and not started.spec.startswith(("/", "~")) and ":" not in started.spec[:3]
     return Level.LOW if is_own else Level.INFO
 

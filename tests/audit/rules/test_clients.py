@@ -36,6 +36,16 @@ def test_a_project_is_told_of_once_and_its_worst_server_counts(tmp_path):
     assert "starts 3 servers" in finding.message
 
 
+def test_a_line_that_cannot_be_told_apart_is_not_said_to_start_the_repositorys_code(tmp_path):
+    words = {
+        "shell": ["bash", "-lc", "source ~/.env; exec /usr/bin/node /srv/server.mjs"],
+        "template": ["npx", "-y", "<your-server>"],
+    }
+    for name, argv in words.items():
+        (finding,) = found("project-autostart", project(tmp_path / name, servers(one=argv)))
+        assert (finding.severity, "repository" in finding.message) == (Level.INFO, False)
+
+
 def test_a_persons_own_file_remotes_and_what_is_off_start_nothing_by_themselves(tmp_path):
     assert found("project-autostart", placed(tmp_path, servers(one=["./server"]))) == []
     entries = servers(one="https://example.com/mcp", two={"command": "./server", "disabled": True})
