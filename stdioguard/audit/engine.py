@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stdioguard.audit import secrets
 from stdioguard.audit.interface import ConfigView, EntryView, Finding, Level
 from stdioguard.audit.rules import RULES
-from stdioguard.installs import find
+from stdioguard.installs import find, plaintext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,14 +106,8 @@ def without_secrets(findings: list[Finding], views: list[EntryView]) -> list[Fin
 
 def secrets_of(view: EntryView) -> Iterator[str]:
     """Yield the secrets that a server's entry holds in plain text."""
-    entry = view.entry
     for found in secrets.found_in(view):
-        where = found.path[-1]
-        if found.path[0] == "argv" and isinstance(where, int):
-            text = entry.argv[where]
-        else:
-            text = {"env": entry.env, "headers": entry.headers}.get(str(found.path[0]), {}).get(str(where), entry.url or "")
-        yield text[slice(*found.span)]
+        yield plaintext.text_of(view.entry, found)[slice(*found.span)]
 
 
 def _checked(rule: Rule, subject: object, config: ConfigView | None) -> list[Finding]:

@@ -40,7 +40,7 @@ class Secret:
 
 
 def of(view: EntryView) -> list[Secret]:
-    """Return an entry's secrets, as `stdioguard wrap` finds them."""
+    """Return an entry's secrets: those that `stdioguard wrap` finds, and those in its other settings."""
     if "secrets" not in view.memory:
         view.memory["secrets"] = [_one(view, one) for one in found_in(view)]
     return list(view.memory["secrets"])
@@ -54,29 +54,30 @@ def found_in(view: EntryView) -> list[plaintext.Found]:
 
 
 def _one(view: EntryView, found: plaintext.Found) -> Secret:
-    entry = view.entry
+    entry, text = view.entry, plaintext.text_of(view.entry, found)
     where, name = found.path[0], found.path[-1]
     if where == "env":
-        kind, place, path, text = "env", f"the variable {name}", view.variable(str(name)), entry.env[str(name)]
+        kind, place, path = "env", f"the variable {name}", view.variable(str(name))
     elif where == "headers":
-        kind, place, text = "header", f"the header {name}", entry.headers[str(name)]
-        path = (*(entry.fields.headers_path or entry.path), name)
+        kind, place, path = "header", f"the header {name}", (*(entry.fields.headers_path or entry.path), name)
     elif where == "argv":
         at = int(name)
-        kind, text, path = "argument", entry.argv[at], view.word(at - view.offset)
-        place = _argument(entry.argv, at, found.span)
+        kind, place, path = "argument", _argument(entry.argv, at, found.span), view.word(at - view.offset)
     elif where == "extra":
-        path = (*entry.path, *found.path[1:])
-        kind, place, text = "setting", f"the setting {name}", _at(entry.extra, found.path[1:])
-        path = path if _at(view.config.value, path) == text else entry.path
+        kind, place, path = "setting", f"the setting {_setting(found.path[1:])}", (*entry.path, *found.path[1:])
     else:
-        kind, place, text, path = "url", "the address", entry.url or "", entry.fields.url_path or entry.path
+        kind, place, path = "url", "the address", entry.fields.url_path or entry.path
     span = found.span if _at(view.config.value, path) == text else None
     confidence = _LEVELS.get(found.confidence, Level.MEDIUM)
     if _is_anonymous(text[slice(*found.span)]):
         why = "an anonymous key of Supabase, behind which row-level security has to stand"
         return Secret(kind, place, path, span, why, confidence, is_minor=True)
     return Secret(kind, place, path, span, found.why, confidence, _is_local(text, found.span))
+
+
+def _setting(path: Path) -> str:
+    """Return what a setting is called: by the names on the way to it, without the places in lists."""
+    return ".".join(str(step) for step in path if not isinstance(step, int))
 
 
 def _argument(argv: list[str], at: int, span: tuple[int, int]) -> str:

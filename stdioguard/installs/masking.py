@@ -6,7 +6,7 @@ Every secret of the file is hidden, whether or not it is one that moves.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stdioguard.installs import find, plaintext
 
@@ -40,12 +40,7 @@ def data(found: find.Found, document: Document) -> bytes:
 def _values(found: find.Found, document: Document) -> Iterable[str]:
     for entry in find.entries_of(found, document.value):
         for secret in plaintext.secrets_in(entry):
-            text: Any = {"env": entry.env, "headers": entry.headers, "argv": entry.argv, "extra": entry.extra}.get(
-                str(secret.path[0]), entry.url or ""
-            )
-            for step in secret.path[1:]:
-                text = text[step]
-            yield text[slice(*secret.span)]
+            yield plaintext.text_of(entry, secret)[slice(*secret.span)]
 
 
 def spellings(value: str) -> set[str]:

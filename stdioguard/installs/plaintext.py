@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from stdioguard.identity import secrets
@@ -77,6 +77,14 @@ def _settings(value: object, path: tuple[str | int, ...], depth: int) -> Iterato
     elif depth < MAX_DEPTH and isinstance(value, list):
         for index, member in enumerate(value):
             yield from _settings(member, (*path, index), depth + 1)
+
+
+def text_of(entry: Entry, found: Found) -> str:
+    """Return the text of the entry that a secret was found in."""
+    value: Any = {"env": entry.env, "headers": entry.headers, "argv": entry.argv, "extra": entry.extra, "url": entry.url}
+    for step in found.path:
+        value = value[step]
+    return str(value)
 
 
 def moved(text: str, span: tuple[int, int], name: str) -> tuple[str, str]:

@@ -321,3 +321,14 @@ def test_a_long_text_keeps_nobody_waiting_for_its_names(text: str) -> None:
     start = time.process_time()
     look(["bash", "-c", text], CONFIG=text)
     assert time.process_time() - start < 4
+
+
+def test_settings_are_looked_into_for_themselves_and_not_for_ever() -> None:
+    deep: Any = GITHUB
+    for _ in range(plaintext.MAX_DEPTH + 1):
+        deep = {"more": deep}
+    extra = {"settings": {"token": GITHUB, "tools": ["read_token"], "list": [{"password": "Vb7-kestrel-Quill-29"}]}, "deep": deep}
+    entry: Any = SimpleNamespace(argv=["x"], env={"A_TOKEN": GITHUB}, headers={}, url="", extra=extra)
+    found = plaintext.secrets_in(entry)
+    assert [one.path[0] for one in found] == ["env", "extra", "extra"]
+    assert [plaintext.text_of(entry, one)[slice(*one.span)] for one in found] == [GITHUB, GITHUB, "Vb7-kestrel-Quill-29"]

@@ -319,7 +319,11 @@ def test_no_secret_is_printed_or_kept_but_where_secrets_are(scene: Scene, option
     entry = ENTRY | {
         "args": ["server.sh", "--token", f"x{KEY}", f"--password={odd}", "--header", f"Authorization: Bearer y{KEY}"]
     }
-    far = {"url": f"https://example.test/?token={KEY}u", "headers": {"Authorization": f"Bearer z{KEY}"}}
+    far = {
+        "url": f"https://example.test/?token={KEY}u",
+        "headers": {"Authorization": f"Bearer z{KEY}"},
+        "oauth": {"clientSecret": f"w{KEY}"},
+    }
     path = scene.put(CURSOR, config(github=entry, far=far))
     before = path.read_bytes()
     said = [scene("wrap", "cursor", *options, "--format", form)]
@@ -334,7 +338,7 @@ def test_no_secret_is_printed_or_kept_but_where_secrets_are(scene: Scene, option
     assert set(scene.holding("w0rd-Zq7")) <= {str(path)}
     if not options:
         assert scene.kept()
-        assert path.read_text().count(KEY) == 2, "only what belongs to the remote server is left"
+        assert path.read_text().count(KEY) == 3, "only what belongs to the remote server is left"
     assert scene("unwrap", "cursor").code == 0
     assert path.read_bytes() == before
     assert scene.kept() == []

@@ -60,6 +60,38 @@ def test_what_stands_for_a_secret_is_none(entry, tmp_path):
         assert found(tmp_path, entry, slug) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "name", "path"),
+    [
+        ({"oauth": {"clientId": "x", "clientSecret": TOKEN}}, "oauth.clientSecret", ("oauth", "clientSecret")),
+        ({"requestOptions": {"headers": {"Authorization": f"Bearer {TOKEN}"}}}, "requestOptions.headers.Authorization",
+         ("requestOptions", "headers", "Authorization")),
+        ({"settings": {"database_url": f"postgres://ana:{NAMED}@db.example.com/x"}}, "settings.database_url", ("settings", "database_url")),
+        ({"bearer_token": TOKEN}, "bearer_token", ("bearer_token",)), ({"apiKey": NAMED + "x9"}, "apiKey", ("apiKey",)),
+        ({"variables": [{"value": TOKEN}]}, "variables.value", ("variables", 0, "value")),
+    ],
+)  # fmt: skip
+def test_a_secret_in_another_setting_of_an_entry_is_found(settings, name, path, tmp_path):
+    (finding,) = found(tmp_path, {"url": "https://x.example/mcp", **settings}, "plaintext-secret")
+    assert finding.message.startswith(f"the setting {name} holds a secret")
+    assert (finding.path, finding.fix) == (("mcpServers", "notes", *path), None)
+    assert not {TOKEN, NAMED} & set(shown([finding]).replace("'", " ").split())
+    (at_extension,) = found(tmp_path, {**line("npx x"), **settings}, "plaintext-secret")
+    assert at_extension.path == finding.path
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bearer_token_env_var": "NOTES_TOKEN"}, {"oauth": {"clientSecret": "${NOTES_SECRET}"}}, {"auth": "oauth"}, {"oauth": False},
+        {"env_http_headers": {"X-Api-Key": "NOTES_TOKEN"}}, {"tokenCacheDir": "~/.notes/token"}, {"alwaysAllow": ["get_token"]},
+        {"description": "Needs an API key: set NOTES_TOKEN"}, {"settings": {"api_key": "<your-api-key>"}}, {"env_keys": ["NOTES_TOKEN"]},
+    ],
+)  # fmt: skip
+def test_settings_that_name_where_a_secret_is_hold_none(settings, tmp_path):
+    assert found(tmp_path, {"url": "https://x.example/mcp", **settings}, "plaintext-secret") == []
+
+
 def test_the_span_is_that_of_the_secret(tmp_path):
     (finding,) = found(tmp_path, line(f"npx x --token={TOKEN}"), "secret-argument")
     assert finding.path == ("mcpServers", "notes", "args", 1)
