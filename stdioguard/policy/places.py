@@ -11,6 +11,7 @@ import os
 import sys
 
 _APP = "stdioguard"
+_LOGGED_IN = "/run/user"
 _XDG = {
     "config": ("XDG_CONFIG_HOME", ".config"),
     "state": ("XDG_STATE_HOME", ".local/state"),
@@ -37,10 +38,8 @@ def directory(kind: str) -> str:
     if home:
         return os.path.join(os.path.abspath(home), kind)
     if kind == "runtime":
-        given = os.environ.get("XDG_RUNTIME_DIR", "") if sys.platform == "linux" else ""
-        if given.startswith("/") and os.path.isdir(given):
-            return os.path.join(given, _APP)
-        return os.path.join(directory("state"), "runtime")
+        given = _runtime() if sys.platform == "linux" else None
+        return os.path.join(given, _APP) if given is not None else os.path.join(directory("state"), "runtime")
     if sys.platform == "darwin":
         return os.path.join(_home(), _MACOS[kind], _APP)
     if sys.platform != "linux":
@@ -53,6 +52,22 @@ def directory(kind: str) -> str:
     if not base.startswith("/"):  # relative ones are invalid (XDG Base Directory Specification)
         base = os.path.join(_home(), default)
     return os.path.join(base, _APP)
+
+
+def _runtime() -> str | None:
+    """Return the folder that the system has given this user for as long as they are logged in, or `None`.
+
+    Many clients start a server with HOME and a few more variables alone, so the guard has to find without XDG_RUNTIME_DIR what the
+    user's terminal finds with it. What `su` and `sudo` leave in it may be another user's.
+    """
+    for path in (os.environ.get("XDG_RUNTIME_DIR", ""), f"{_LOGGED_IN}/{os.geteuid()}"):
+        try:
+            status = os.stat(path) if path.startswith("/") else None
+        except OSError:
+            continue
+        if status is not None and status.st_uid == os.geteuid() and status.st_mode & 0o170022 == 0o040000:
+            return path
+    return None
 
 
 def _home() -> str:

@@ -37,6 +37,38 @@ def test_the_places_of_macos_are_those_of_platformdirs(monkeypatch: pytest.Monke
     assert places.directory("cache") == there.user_cache_dir
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems give a user no runtime directory")
+def test_the_runtime_directory_is_one_with_and_without_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many clients start a server with HOME and little else, and the person's terminal has all of the login's variables."""
+    monkeypatch.delenv("STDIOGUARD_HOME", raising=False)
+    monkeypatch.setattr(places, "_LOGGED_IN", str(tmp_path))
+    own = tmp_path / str(os.geteuid())
+    own.mkdir(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(own))
+    assert places.directory("runtime") == str(own / "stdioguard")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert places.directory("runtime") == str(own / "stdioguard")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "gone"))
+    assert places.directory("runtime") == str(own / "stdioguard")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems give a user no runtime directory")
+def test_a_runtime_directory_that_others_write_to_or_own_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STDIOGUARD_HOME", raising=False)
+    monkeypatch.setattr(places, "_LOGGED_IN", "/nowhere")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert places.directory("runtime") == str(tmp_path / "stdioguard")
+    tmp_path.chmod(0o777)
+    assert places.directory("runtime") == os.path.join(places.directory("state"), "runtime")
+    tmp_path.chmod(0o700)
+    other = "/proc" if os.geteuid() else "/"
+    if not os.geteuid():
+        os.chown(tmp_path, 65534, 65534)
+        other = str(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", other)  # as `sudo -E` leaves it
+    assert places.directory("runtime") == os.path.join(places.directory("state"), "runtime")
+
+
 def test_one_variable_moves_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STDIOGUARD_HOME", str(tmp_path / "h"))
     assert places.directory("state") == str(tmp_path / "h" / "state")
