@@ -214,11 +214,15 @@ class Desk:
 
     @property
     def waits(self) -> bool:
-        """Whether there is anything to poll for."""
-        return any(not question.parked for question in self._open.values())
+        """Whether there is anything to poll for: a call that waits, or one that was refused and that a person can still decide.
+
+        A person who decides the latter for longer is told that it is remembered, so it must not depend on another call.
+        """
+        return bool(self._open)
 
     def close(self) -> None:
-        """Take every question back."""
+        """Take every question back; what a person has decided for longer meanwhile is kept."""
+        self._take_parked()
         for id_ in list(self._open):
             self.withdraw(id_)
         if self._approver is not None:

@@ -30,7 +30,7 @@ NOT_SET = (
     "It counts for sessions that begin after that"
 )
 NOT_ACCEPTED = (
-    "the session did not accept the approval of {id}: it began before this passphrase was set, or the question is another by now"
+    "the session did not accept the decision on {id}: it began before this passphrase was set, or the question is another by now"
 )
 _VOLATILE = frozenset({"times", "parked", "created", "deadline"})
 """Members of a question that change when the same call is made again."""
@@ -271,8 +271,6 @@ def put(descriptor: int, text: str) -> None:
 
 def was_discarded(question: Waiting, seconds: float = 0.6) -> bool:
     """Wait a moment for the guard to take a decision; tell whether it took it and asks on, since it does not count."""
-    if question.members.get("parked"):
-        return False  # it looks at the next call only
     where = queue.folder()
     until = time.monotonic() + seconds
     waits, asks = (os.path.join(where, f"{question.id}.{name}") for name in ("decision.json", "json"))

@@ -48,7 +48,7 @@ FLUSH = 30.0
 """Seconds without progress after which a client that does not read what was sent to it is given up."""
 
 _LOOK = 0.25
-"""Seconds between two looks at what people have decided on other channels, while a call waits for them."""
+"""Seconds between two looks at what people have decided on other channels, while a question of theirs is open."""
 
 RECORD_LOST = "the record cannot be written"
 
@@ -202,6 +202,7 @@ class Relay:
             and self._stopping is None
             and not self._begun
             and not self._session.state.held
+            and not (self._desk is not None and self._desk.waits)
             and not self._signalled
             and not self._hung_up
             and not self._to_client.broken

@@ -512,7 +512,7 @@ def test_an_approval_that_the_session_does_not_accept_is_said_to_be_none() -> No
             person.wait_for("passphrase to approve")
             person.type(f"{PASSPHRASE}\n")
             assert person.ends() == 77
-            assert "the session did not accept the approval" in person.screen
+            assert "the session did not accept the decision" in person.screen
             assert "approved once" not in person.screen
     finally:
         over.set()
