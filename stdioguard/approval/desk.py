@@ -12,6 +12,7 @@ import time
 from stdioguard.approval import queue
 from stdioguard.guard.asking import CLIENT, DESK, Decision
 from stdioguard.policy import places
+from stdioguard.wire import strict_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Desk:
                 return CLIENT
             if channel == "dialog" and self._approver is not None and self._approver.alive:
                 return DESK
-            if channel in watching and (question.risk != HIGH or self._key is not None):
+            is_there = channel in watching and (question.risk != HIGH or self._key is not None)
+            if is_there and queue.trouble(_size(question.arguments)) is None:
                 return DESK
         return None
 
@@ -106,6 +108,10 @@ class Desk:
             return (
                 "set a passphrase in a terminal (stdioguard approvals passphrase), start the server anew and make the call again"
             )
+        trouble = queue.trouble(_size(question.arguments))
+        if trouble is not None:
+            # What the guard may write to was settled when it confined itself.
+            return f"see to the folder where questions wait ({trouble}), start the server anew and make the call again"
         return f"run stdioguard approvals approve {question.id} within ten minutes and make the same call again"
 
     def _channels_for(self, question: Question) -> list[str]:
@@ -156,8 +162,6 @@ class Desk:
             "times": question.times,
             "cwd": os.getcwd(),
         }
-        from stdioguard.wire import strict_json  # noqa: PLC0415 - loaded already
-
         size = len(strict_json.encode(arguments))
         if size > _MAX_ARGUMENTS:
             arguments, members["arguments_size"] = {}, size
@@ -289,3 +293,9 @@ class Desk:
         return (one.client, one.server, one.server_pin, one.tool, one.tool_pin) == (
             other.client, other.server, other.server_pin, other.tool, other.tool_pin,
         )  # fmt: skip
+
+
+def _size(arguments: dict[str, Any]) -> int:
+    """Return how many bytes of arguments a question would hold."""
+    size = len(strict_json.encode(arguments))
+    return size if size <= _MAX_ARGUMENTS else 0

@@ -61,6 +61,18 @@ def folder() -> str:
     return places.private_directory(os.path.join(places.private_directory(places.directory("runtime")), "approvals"))
 
 
+def trouble(size: int = 0) -> str | None:
+    """Return why no question with arguments of `size` bytes can be written, in one line; `None` where it can."""
+    where = os.path.join(places.directory("runtime"), "approvals")
+    try:
+        path = _scratch(os.path.join(folder(), f"{new_id()}.json"))
+        private.fill(path, bytes(4096 + size), lasting=False)
+        os.unlink(path)
+    except OSError as error:
+        return f"{error.strerror}: {error.filename or where}" if error.strerror else str(error)
+    return None
+
+
 class Waiting:
     """A question as the channels see it. `members` are those of the file, `left` seconds until its deadline."""
 

@@ -45,6 +45,7 @@ def group() -> None:
 @FORMAT
 def list_(format_: str) -> None:
     """List the questions that wait, the oldest first."""
+    queue.folder()  # says what is wrong with it, where no question can be found for that reason
     waiting = queue.waiting()
     if format_ == "json":
         click.echo(json.dumps([_document(question) for question in waiting], indent=2, default=str))
@@ -66,7 +67,7 @@ def list_(format_: str) -> None:
 def show(id_: str, format_: str) -> None:
     """Show all of the question ID: every argument in full, nothing left out."""
     with refusals():
-        question = terminal.find(id_)
+        question = _found(id_)
     if format_ == "json":
         click.echo(json.dumps(_document(question), indent=2, default=str))
         return
@@ -98,7 +99,7 @@ def approve(id_: str, span: str, patterns: tuple[str, ...], yes: bool, format_: 
     if patterns and scope == "once":
         raise click.UsageError("--like is for an approval that lasts; add --for session, --for always or --for 90m")
     with refusals():
-        question = terminal.find(id_)
+        question = _found(id_)
         more = terminal.lasting(question, scope, until, list(patterns))
         needs_passphrase = terminal.needs_passphrase(question)
         if sys.stdin.isatty() and sys.stdout.isatty() and not (needs_passphrase or yes or format_ == "json"):
@@ -122,9 +123,11 @@ def deny(id_: str, always: bool, patterns: tuple[str, ...], format_: str) -> Non
     if patterns and not always:
         raise click.UsageError("--like is for a denial that lasts; add --always")
     with refusals():
-        question = terminal.find(id_)
+        question = _found(id_)
         more = terminal.lasting(question, "always" if always else "once", None, list(patterns), approved=False)
         terminal.answer(question, approved=False, more=more)
+        if terminal.was_discarded(question):
+            raise terminal.RefusedError(terminal.NOT_ACCEPTED.format(id=question.id))
     _said(question, "denied always" if always else "denied", {"approved": False, "scope": "once", **more}, format_)
 
 
@@ -180,6 +183,12 @@ def refusals() -> Iterator[None]:
     except (terminal.RefusedError, proof.WrongPassphraseError) as error:
         click.echo(f"stdioguard: {plain(str(error))}", err=True)
         sys.exit(REFUSED)
+
+
+def _found(id_: str) -> Waiting:
+    """Return the question `id_`, as a person types or pastes it. Raises `RefusedError`, and `OSError` where no queue can be read."""
+    queue.folder()
+    return terminal.find(id_.strip().lower())
 
 
 def _lasts(span: str) -> tuple[str, float | None]:

@@ -120,6 +120,51 @@ def test_a_grant_that_was_given_in_the_terminal_is_listed_holds_and_ends_when_it
         assert not talk.ran(talk.answer())
 
 
+@pytest.mark.parametrize("command", [("approve", "--for", "always"), ("deny", "--always")])
+@pytest.mark.parametrize("era", ERAS)
+def test_what_is_decided_for_always_on_a_refused_call_is_kept_without_another_call(
+    home: Path, era: str, command: tuple[str, ...]
+) -> None:
+    with Talk(home, era) as talk:
+        talk.call(n=1)
+        assert not talk.ran(talk.answer())
+        assert stdioguard("approvals", command[0], waiting(n=1).id, *command[1:])[0] == 0
+        (row,) = json.loads(stdioguard("grants", "list", "--format", "json")[1])
+        assert row["approved"] == (command[0] == "approve")
+    with Talk(home, era) as talk:
+        talk.call(n=1)
+        assert talk.ran(talk.answer()) == (command[0] == "approve")
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_where_no_question_can_wait_the_refusal_and_the_commands_say_what_to_do(home: Path, era: str) -> None:
+    (home / "runtime").mkdir(mode=0o700)
+    (home / "runtime").chmod(0o755)
+    with Talk(home, era) as talk:
+        talk.call(n=1)
+        refused = talk.answer()
+        assert not talk.ran(refused)
+        assert f"chmod 700 {home}/runtime" in json.dumps(refused)
+        assert "approvals approve" not in json.dumps(refused)
+        for command in (("list",), ("show", "aaaaaaaa"), ("approve", "aaaaaaaa"), ("deny", "aaaaaaaa")):
+            code, said = stdioguard("approvals", *command)
+            assert (code, said) == (74, f"stdioguard: {home}/runtime is open to other users; run: chmod 700 {home}/runtime\n")
+        assert "start the server anew" in json.dumps(refused)
+    (home / "runtime").chmod(0o700)
+    with Talk(home, era) as talk:
+        talk.call(n=1)
+        assert f"approvals approve {waiting(n=1).id}" in json.dumps(talk.answer())
+
+
+def test_an_id_is_taken_as_it_is_typed_or_pasted(home: Path) -> None:
+    with Talk(home, ERAS[0]) as talk:
+        talk.call(n=1)
+        assert not talk.ran(talk.answer())
+        assert stdioguard("approvals", "approve", f" {waiting(n=1).id.upper()}\n")[0] == 0
+        talk.call(n=1)
+        assert talk.ran(talk.answer())
+
+
 def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path) -> None:
     """Nor does it take one that a program has put in the place of the person's."""
     set_passphrase("what was set before")
@@ -132,7 +177,7 @@ def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path)
         person.type("a")
         person.wait_for("passphrase to approve")
         person.type(f"{PASSPHRASE}\n")
-        person.wait_for("the session did not accept the approval")
+        person.wait_for("the session did not accept the decision")
         assert len(queue.waiting()) == 1
         person.type("d")
         assert not talk.ran(talk.answer())
