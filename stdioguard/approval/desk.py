@@ -58,8 +58,8 @@ class Desk:
         """Questions whose calls wait, and parked ones, by id."""
         self._approved: dict[str, tuple[Question, str]] = {}
         """Parked questions that were approved, by digest, and the channel."""
-        self._grants: list[Grant] = []
-        """Of the session alone."""
+        self._grants: list[tuple[Grant, tuple[int, int]]] = []
+        """Of the session alone, each with the file whose removal revokes it."""
 
     # --- what the core asks -----------------------------------------------------------------------------------------------------
 
@@ -78,10 +78,14 @@ class Desk:
         from stdioguard.approval import grants  # noqa: PLC0415 - where a person is asked
 
         now = time.time()
-        covering = [grant for grant in (*self._grants, *grants.listed()) if grant.covers(question, now)]
-        # What a person has denied stays so, however much was granted beside it.
+        self._grants = [(grant, file) for grant, file in self._grants if grants.is_noted(grant.id, file)]
+        known = [*(grant for grant, _ in self._grants), *grants.listed()]
+        covering = [grant for grant in known if grant.covers(question, now)]
+        # What a person has denied stays so, however much was granted beside it; about what may be the same they are asked.
         grant = next((grant for grant in covering if not grant.approved), covering[0] if covering else None)
-        return Decision(approved=grant.approved, channel=grant.channel, grant=grant.id) if grant is not None else None
+        if grant is None or (grant.approved and any(one.might_cover(question, now) for one in known if not one.approved)):
+            return None
+        return Decision(approved=grant.approved, channel=grant.channel, grant=grant.id)
 
     def way(self, question: Question, *, client: bool) -> str | None:
         """Return how this question is asked now."""
@@ -227,6 +231,11 @@ class Desk:
     def close(self) -> None:
         """Take every question back; what a person has decided for longer meanwhile is kept."""
         self._take_parked()
+        if self._grants:
+            from stdioguard.approval import grants  # noqa: PLC0415 - loaded already
+
+            for grant, _ in self._grants:
+                grants.end(grant.id)
         for id_ in list(self._open):
             self.withdraw(id_)
         if self._approver is not None:
@@ -262,13 +271,14 @@ class Desk:
         if said["channel"] == "dialog" and said.get("scope") == "session":
             said = {**said, "constraints": {name: {"equals": value} for name, value in question.arguments.items()}}
         grant = grants.make(question, said)
-        if grant is not None and grant.scope == "session":
-            self._grants.append(grant)
-        elif grant is not None:
+        if grant is not None:
             try:
-                grants.keep(grant)
+                if grant.scope == "session":
+                    self._grants.append((grant, grants.note(grant)))
+                else:
+                    grants.keep(grant)
             except OSError:
-                grant = None  # it holds for this call
+                grant = None  # what nobody could see or revoke holds for this call
         return Decision(approved=said["approved"], channel=said["channel"], grant=grant.id if grant is not None else None)
 
     def _take_parked(self) -> None:

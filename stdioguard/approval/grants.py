@@ -1,12 +1,13 @@
 """Decisions that a person wants to be remembered: for what, for whom, and until when.
 
 A grant holds for one client, server and tool, each as it was (the pins), and for calls all of whose arguments meet its constraints. It
-is a file in the configuration directory, `grants/ID.json`, or, for a session, in the guard's memory alone. High risk is approved for a
-session at most.
+is a file in the configuration directory, `grants/ID.json`, or, for a session, in the guard's memory: then a note in the queue's folder,
+`ID.grant.json`, lets it be seen, and ends it when it is removed. High risk is approved for a session at most.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_GRANTS = 1000
 _SIZE = 1 << 18
+_NOTE = ".grant.json"
 _FIELDS = (
     "id", "approved", "client", "server", "server_pin", "tool", "tool_pin", "risk", "constraints", "scope", "until", "created",
     "channel",
@@ -59,6 +61,16 @@ class Grant:
 
     def covers(self, question: Question, now: float) -> bool:
         """Tell whether the grant decides this call, now (seconds since the epoch)."""
+        return self._is_for(question, now) and meets(self.constraints, question.arguments)
+
+    def might_cover(self, question: Question, now: float) -> bool:
+        """Tell whether this call may be one that the grant decides, in another spelling or with an argument more."""
+        given = question.arguments
+        return self._is_for(question, now) and all(
+            name in given and _might_meet(constraint, given[name]) for name, constraint in self.constraints.items()
+        )
+
+    def _is_for(self, question: Question, now: float) -> bool:
         same = (self.client, self.server, self.server_pin, self.tool, self.tool_pin)
         return (
             same == (question.client, question.server, question.server_pin, question.tool, question.tool_pin)
@@ -67,7 +79,6 @@ class Grant:
             and (self.until is None or now < self.until)
             and question.remember
             and not question.task
-            and meets(self.constraints, question.arguments)
         )
 
 
@@ -87,9 +98,42 @@ def _meets(constraint: dict[str, Any], value: Any) -> bool:
         return False
     folder = constraint["inside"]
     # As the argument gate judges it, and more strictly, since nobody looks: what a server could take for something else (a variable, an
-    # escape, a path from where it happens to be) is inside nothing. Then a person is asked.
-    plain = os.path.isabs(value) and "$" not in value and "%" not in value
-    return plain and os.path.isabs(folder) and arguments.is_inside(value, [os.path.realpath(folder)], os.path.realpath)
+    # escape, a path from where it happens to be) is inside nothing. Then a person is asked. The folder is what it led to when it was
+    # granted: a link that is put in its place afterwards leads elsewhere.
+    return _is_plain(value) and os.path.isabs(folder) and arguments.is_inside(value, [folder], os.path.realpath)
+
+
+def _might_meet(constraint: dict[str, Any], value: Any) -> bool:
+    """Tell whether an argument may mean one that meets a constraint: a path has many spellings."""
+    if _meets(constraint, value):
+        return True
+    meant = constraint.get("inside", constraint.get("equals"))
+    if type(value) is not str or type(meant) is not str or "/" not in meant:
+        return False
+    if len(value) > arguments.MAX_PATH:
+        return "/" in value
+    # A path that is not absolute leads to a place that the server knows; other spellings may be its own.
+    if not _is_plain(value) and (value.startswith("~") or any(char in value for char in "$%:/\0")):
+        return True
+    folders = [os.path.realpath(meant)] if "\0" not in meant else []
+    real = os.path.realpath(value)
+    return real in folders or ("inside" in constraint and arguments.is_inside(value, folders, os.path.realpath))
+
+
+def _is_plain(path: str) -> bool:
+    return os.path.isabs(path) and "$" not in path and "%" not in path and "\0" not in path
+
+
+def resolved(constraints: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return constraints whose folders are where they lead to now."""
+    found = {}
+    for name, constraint in constraints.items():
+        folder = constraint.get("inside")
+        if type(folder) is str and os.path.isabs(folder) and "\0" not in folder:
+            found[name] = {**constraint, "inside": os.path.realpath(folder)}
+        else:
+            found[name] = constraint
+    return found
 
 
 def make(question: Question, decision: dict[str, Any]) -> Grant | None:
@@ -103,6 +147,7 @@ def make(question: Question, decision: dict[str, Any]) -> Grant | None:
         return None
     if decision["approved"] and question.risk == "high" and scope != "session":
         return None  # a file that anything of this user's can write shall not approve high risk
+    constraints = resolved(constraints)
     return (
         Grant(
             {
@@ -155,15 +200,72 @@ def listed() -> list[Grant]:
     return sorted(found, key=lambda grant: grant.created)
 
 
+def note(grant: Grant) -> tuple[int, int]:
+    """Let a grant of this process's session be seen, and revoked; return which file does that. Raises `OSError`."""
+    path = os.path.join(queue.folder(), f"{grant.id}{_NOTE}")
+    whole = {**grant.members(), "guard": os.getpid(), "started": queue.started(os.getpid()), "namespace": queue.namespace()}
+    private.replace(path, strict_json.encode(whole).encode("ascii"), lasting=False)
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
+
+
+def is_noted(id: str, file: tuple[int, int]) -> bool:  # noqa: A002
+    """Tell whether a session's grant has not been revoked: whether its note, as `note` has written it, is there."""
+    try:
+        status = os.lstat(os.path.join(queue.folder(), f"{id}{_NOTE}"))
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == file
+
+
+def of_sessions() -> list[Grant]:
+    """Return the grants that running sessions have noted, to be shown: nothing is decided by a note. Those of guards that are gone go."""
+    try:
+        where = queue.folder()
+        entries = os.listdir(where)
+    except OSError:
+        return []
+    found = []
+    for entry in entries:
+        name = entry.removesuffix(_NOTE)
+        if name == entry or not queue.is_id(name):
+            continue
+        try:
+            members = strict_json.decode(private.read(os.path.join(where, entry), _SIZE))
+            grant, is_alive = Grant(members), queue.is_alive(members)
+        except (OSError, MalformedError, KeyError, TypeError):
+            continue
+        if not is_alive:
+            end(name)
+        elif grant.id == name and _is_whole(grant):
+            found.append(grant)
+    return found
+
+
+def end(id: str) -> None:  # noqa: A002
+    """Take the note of a session's grant away, if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(queue.folder(), f"{id}{_NOTE}"))
+
+
+def remembered() -> list[Grant]:
+    """Return every grant there is, kept or of a session, the oldest first: to be shown."""
+    return sorted([*listed(), *of_sessions()], key=lambda grant: grant.created)
+
+
 def revoke(id: str) -> bool:  # noqa: A002 - the contract's word
     """Remove a grant; return whether it was there. Raises `OSError`."""
     if not queue.is_id(id):
         return False
-    try:
-        os.unlink(os.path.join(folder(), f"{id}.json"))
-    except FileNotFoundError:
-        return False
-    return True
+    found = False
+    note = os.path.join(places.directory("runtime"), "approvals", f"{id}{_NOTE}")
+    for path in (os.path.join(folder(), f"{id}.json"), note):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        found = True
+    return found
 
 
 def _read(id_: str) -> Grant | None:
@@ -171,8 +273,15 @@ def _read(id_: str) -> Grant | None:
         grant = Grant(strict_json.decode(private.read(os.path.join(folder(), f"{id_}.json"), _SIZE)))
     except (OSError, MalformedError, KeyError, TypeError):
         return None
-    if grant.id != id_ or type(grant.approved) is not bool or (grant.approved and grant.risk == "high"):
-        return None
-    if type(grant.constraints) is not dict or not all(type(value) is dict for value in grant.constraints.values()):
-        return None
-    return grant if grant.until is None or type(grant.until) in (int, float) else None
+    return grant if grant.id == id_ and _is_whole(grant) and not (grant.approved and grant.risk == "high") else None
+
+
+def _is_whole(grant: Grant) -> bool:
+    """Tell whether what was read has the types of a grant: it may have been written by anything of this user's."""
+    return (
+        type(grant.approved) is bool
+        and type(grant.created) in (int, float)
+        and type(grant.constraints) is dict
+        and all(type(value) is dict for value in grant.constraints.values())
+        and (grant.until is None or type(grant.until) in (int, float))
+    )

@@ -2,7 +2,8 @@
 
     RUNTIME/approvals/ID.json            a question, written by the guard whose call waits; it goes with that guard
     RUNTIME/approvals/ID.decision.json   the decision, written once by a channel, taken by the guard
-    RUNTIME/approvals/NAME.PID.RANDOM    either of them on its way
+    RUNTIME/approvals/ID.grant.json      what a running session remembers (see `grants`)
+    RUNTIME/approvals/NAME.PID.RANDOM    any of them on its way
 
 A decision counts for the digest that it names, until the question's deadline, once. The guard alone judges that: what is in these
 files is a claim. A claim that the guard would not take is in nobody's way: a channel puts a decision in its place. Times that decide are
@@ -86,7 +87,7 @@ class Waiting:
 
 def write(id: str, members: dict[str, Any]) -> None:  # noqa: A002
     """Write or replace a question, whole. `members` are JSON; whose it is and `version` are added. Raises `OSError`."""
-    guard = {"guard": os.getpid(), "started": started(os.getpid()), "namespace": _namespace()}
+    guard = {"guard": os.getpid(), "started": started(os.getpid()), "namespace": namespace()}
     whole = {**members, "version": VERSION, "id": id, **guard}
     path = os.path.join(folder(), f"{id}.json")
     private.replace(path, _fits(strict_json.encode(whole).encode("ascii"), path), lasting=False)
@@ -109,7 +110,7 @@ def waiting() -> list[Waiting]:
     except OSError:
         return []
     found = []
-    here = _namespace()
+    here = namespace()
     for entry in entries:
         name, _, rest = entry.partition(".")
         if not is_id(name):
@@ -203,7 +204,7 @@ def _sweep(where: str, entry: str) -> None:
     name, _, rest = entry.partition(".")
     path = os.path.join(where, entry)
     is_orphan = rest == "decision.json" and not os.path.lexists(os.path.join(where, f"{name}.json"))
-    if (is_orphan or rest.startswith(("json.", "decision.json."))) and _age(path) > LEFT_BEHIND:
+    if (is_orphan or rest.startswith(("json.", "decision.json.", "grant.json."))) and _age(path) > LEFT_BEHIND:
         _discard(path)
 
 
@@ -225,12 +226,17 @@ def _discard(path: str) -> None:
             pass  # a folder with something in it is no decision under any name
 
 
-def _namespace() -> str:
+def namespace() -> str:
     """Return which numbers of processes are meant; empty where there is but one kind."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
+
+
+def is_alive(members: dict[str, Any]) -> bool:
+    """Tell whether the guard that has written a file runs, or may run where nobody here can tell."""
+    return bool(members["namespace"] != namespace() or started(members["guard"]) == members["started"])
 
 
 def started(pid: int) -> str:

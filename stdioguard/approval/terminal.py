@@ -96,7 +96,7 @@ def _pattern(pattern: str, arguments: dict[str, Any]) -> tuple[str, dict[str, An
     if folder == kind or not folder.startswith("/"):
         raise NotPossibleError(f"{kind!a:.80} is no pattern; write equals, any or inside:/folder")
     constraint = {"inside": "/" + posixpath.normpath(folder).lstrip("/")}
-    if not grants.meets({name: constraint}, {name: value}):
+    if not grants.meets(grants.resolved({name: constraint}), {name: value}):
         raise NotPossibleError(f"the argument {cards.name(name)} of this call is no path inside {folder!a:.200}")
     return name, constraint
 

@@ -186,9 +186,9 @@ def refusals() -> Iterator[None]:
 
 
 def _found(id_: str) -> Waiting:
-    """Return the question `id_`, as a person pastes it. Raises `RefusedError`, and `OSError` where no queue can be read."""
+    """Return the question `id_`. Raises `RefusedError`, and `OSError` where no queue can be read."""
     queue.folder()
-    return terminal.find(id_.strip())
+    return terminal.find(id_)
 
 
 def _lasts(span: str) -> tuple[str, float | None]:

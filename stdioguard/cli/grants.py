@@ -32,7 +32,7 @@ def group() -> None:
 @FORMAT
 def list_(format_: str) -> None:
     """List what is remembered, the newest last."""
-    listed = sorted(grants.listed(), key=lambda grant: grant.created)
+    listed = grants.remembered()
     if format_ == "json":
         click.echo(json.dumps([_document(grant) for grant in listed], indent=2, default=str))
         return

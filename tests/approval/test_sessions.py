@@ -156,15 +156,6 @@ def test_where_no_question_can_wait_the_refusal_and_the_commands_say_what_to_do(
         assert f"approvals approve {waiting(n=1).id}" in json.dumps(talk.answer())
 
 
-def test_an_id_may_be_pasted_with_the_space_around_it(home: Path) -> None:
-    with Talk(home, ERAS[0]) as talk:
-        talk.call(n=1)
-        assert not talk.ran(talk.answer())
-        assert stdioguard("approvals", "approve", f" {waiting(n=1).id}\n")[0] == 0
-        talk.call(n=1)
-        assert talk.ran(talk.answer())
-
-
 def test_a_session_that_began_before_the_passphrase_does_not_take_it(home: Path) -> None:
     """Nor does it take one that a program has put in the place of the person's."""
     set_passphrase("what was set before")

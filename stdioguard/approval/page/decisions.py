@@ -121,7 +121,7 @@ def grants() -> list[dict[str, Any]]:
                 for name, limit in list((grant.constraints or {}).items())[: views.MAX_ARGUMENTS]
             ],
         }
-        for grant in kept.listed()
+        for grant in kept.remembered()
     ]
 
 

@@ -65,11 +65,11 @@ function sessions(found) {
 const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
 
 function grants(found, request) {
-  if (!found.length) return nothing("Grants", "Nothing is remembered beyond a session: every call that needs consent is asked about.");
+  if (!found.length) return nothing("Grants", "Nothing is remembered: every call that needs consent is asked about.");
   const now = Date.now() / 1000;
   return [
     el("h2", {}, "Grants"),
-    el("p", { className: "dim" }, "What you have decided for later. Each holds for one client, and ends when its server or tool changes. What you allowed for a session ends with it and is not listed."),
+    el("p", { className: "dim" }, "What you have decided for later. Each holds for one client, and ends when its server or tool changes. What you allowed for a session ends with it."),
     el("ul", { className: "list" }, ...found.map((one) => {
       const button = el("button", { type: "button", className: "quiet small" }, "Revoke", el("span", { className: "hidden" }, " ", row(one.tool), " of ", row(one.server)));
       button.addEventListener("click", async () => {

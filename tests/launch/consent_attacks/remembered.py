@@ -86,6 +86,34 @@ def _(stage: Stage) -> None:
     stage.refused(talk.answer(talk.call({"a": f"{root}/data/sub/x"})))
 
 
+@attack(
+    "the granted folder itself is replaced by a link to another", must="is asked about", twin="before that a file in it was not"
+)
+def _(stage: Stage) -> None:
+    root, talk = files(stage), stage.open()
+    grant(stage, talk, {"a": f"{root}/data/x"}, {"a": {"inside": f"{root}/data"}})
+    stage.runs(talk.answer(talk.call({"a": f"{root}/data/new"})))
+    (root / "data").rename(root / "moved")
+    (root / "data").symlink_to(root / "secret")
+    stage.refused(talk.answer(talk.call({"a": f"{root}/data/x"})))
+
+
+@attack(
+    "a link to a folder, by which it was granted, is turned to another folder",
+    must="is asked about",
+    twin="before that it was not",
+)
+def _(stage: Stage) -> None:
+    root, talk = files(stage), stage.open()
+    (root / "notes").symlink_to(root / "data")
+    grant(stage, talk, {"a": f"{root}/notes/x"}, {"a": {"inside": f"{root}/notes"}})
+    stage.runs(talk.answer(talk.call({"a": f"{root}/notes/new"})))
+    stage.runs(talk.answer(talk.call({"a": f"{root}/data/new"})))
+    (root / "notes").unlink()
+    (root / "notes").symlink_to(root / "secret")
+    stage.refused(talk.answer(talk.call({"a": f"{root}/notes/x"})))
+
+
 STRETCHED: dict[str, tuple[Json, Json, Json]] = {
     "1.0 for 1": ({"a": 1}, {"a": {"equals": 1}}, {"a": 1.0}),
     "true for 1": ({"a": 1}, {"a": {"equals": 1}}, {"a": True}),
@@ -183,6 +211,36 @@ def _(stage: Stage) -> None:
     stage.refused(other.answer(other.call({"a": 2})))
 
 
+@attack("a grant for a session is used after it was revoked", must="is asked about, in that session", twin="before that it ran")
+def _(stage: Stage) -> None:
+    talk = stage.open()
+    grant(stage, talk, {"a": 1}, ANY, scope="session")
+    stage.runs(talk.answer(talk.call({"a": 2})))
+    (noted,) = grants.remembered()
+    assert noted.scope == "session"
+    path = Path(queue.folder()) / f"{noted.id}.grant.json"
+    written = path.read_bytes()
+    revoke = [sys.executable, "-P", "-m", "stdioguard", "grants", "revoke", noted.id]
+    assert subprocess.run(revoke, capture_output=True).returncode == 0
+    put(path, written)  # a note grants nothing: what it is about has ended with the one that the guard wrote
+    stage.refused(talk.answer(talk.call({"a": 3})))
+
+
+@attack(
+    "a note says what a session remembers", must="is asked about, whatever the note says", twin="what the person granted runs"
+)
+def _(stage: Stage) -> None:
+    talk = stage.open()
+    grant(stage, talk, {"a": 1}, {"a": {"equals": 1}}, scope="session")
+    stage.runs(talk.answer(talk.call({"a": 1})))
+    (noted,) = grants.remembered()
+    path = Path(queue.folder()) / f"{noted.id}.grant.json"
+    path.write_text(path.read_text().replace('{"equals":1}', '{"any":true}'))
+    put(path.with_name("aaaaaaaa.grant.json"), path.read_text().replace(noted.id, "aaaaaaaa"))
+    stage.check(len(grants.remembered()) == 2)
+    stage.refused(talk.answer(talk.call({"a": 2})))
+
+
 @attack("a grant for plain calls is used for one as a task", must="is asked about", twin="a plain call is not", eras=(HANDSHAKE,))
 def _(stage: Stage) -> None:
     talk = stage.open(rest="tasks = true\n")
@@ -210,6 +268,54 @@ def _(stage: Stage) -> None:
     plant_denial(talk)
     stage.refused(talk.answer(talk.call({"c": 2})))
     stage.runs(talk.answer(talk.call({"c": 3})))
+
+
+SPELLED: dict[str, Callable[[Path], Json]] = {
+    "by two slashes": lambda root: {"a": f"{root}//secret/x"},
+    "by a dot": lambda root: {"a": f"{root}/./secret/x"},
+    "by two dots": lambda root: {"a": f"{root}/data/../secret/x"},
+    "by a link": lambda root: {"a": f"{root}/data/link/x"},
+    "by a path from where the server is": lambda root: {"a": os.path.relpath(f"{root}/secret/x")},
+    "by percent signs": lambda root: {"a": f"{root}/%73ecret/x"},
+}
+
+
+def _spell(name: str, spelled: Callable[[Path], Json]) -> None:
+    @attack(
+        f"what was denied for always, beside a wider grant, is spelled otherwise {name}",
+        must="is asked about",
+        twin="what was not denied runs",
+    )
+    def play(stage: Stage) -> None:
+        root, talk = files(stage), stage.open()
+        denied: tuple[Json, ...] = ({"equals": f"{root}/secret/x"}, {"inside": f"{root}/secret"})
+        for constraint in denied:
+            stage.refused(talk.answer(talk.call({"a": f"{root}/secret/x"})))
+            assert no(waiting({"a": f"{root}/secret/x"}), scope="always", constraints={"a": constraint})
+            grant(stage, talk, {"a": "y"}, ANY)
+            stage.refused(talk.answer(talk.call(spelled(root))))
+            stage.runs(talk.answer(talk.call({"a": f"{root}/data/x"})))
+            stage.runs(talk.answer(talk.call({"a": "plain words"})))
+            for kept_one in grants.listed():
+                grants.revoke(kept_one.id)
+
+
+for _name, _spelling in SPELLED.items():
+    _spell(_name, _spelling)
+
+
+@attack(
+    "what was denied for always, beside a wider grant, is called with an argument more",
+    must="is asked about",
+    twin="what was not runs",
+)
+def _(stage: Stage) -> None:
+    talk = stage.open()
+    stage.refused(talk.answer(talk.call({"a": "secret"})))
+    assert no(waiting({"a": "secret"}), scope="always", constraints={"a": {"equals": "secret"}})
+    grant(stage, talk, {"a": "x", "b": 1}, {"a": {"any": True}, "b": {"any": True}})
+    stage.refused(talk.answer(talk.call({"a": "secret", "b": 1})))
+    stage.runs(talk.answer(talk.call({"a": "other", "b": 1})))
 
 
 def plant_denial(talk: Talk) -> None:
