@@ -14,6 +14,7 @@ The login link holds a token of 256 bits in its fragment, which no browser sends
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -31,6 +32,8 @@ LINK_LIFE = 120.0
 """Seconds for which a login link is good."""
 MAX_BODY = 16 << 10
 """Bytes of a request's body. A decision names arguments and folders; it never carries their values."""
+PATIENCE = 5.0
+"""Seconds within which a request has come, all of it: it comes from this machine."""
 KEY_HEADER = "x-stdioguard-key"
 LOGIN = "/api/login"
 
@@ -115,7 +118,12 @@ class Gate:
         if refusal is not None:
             await _answer(send_with_headers, *refusal)
             return
-        body = await _body(scope, receive)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                body = await _body(scope, receive)
+        except TimeoutError:
+            await _answer(send_with_headers, 408, "the request takes too long")
+            return
         if body is None:
             await _answer(send_with_headers, 413, "the request is too long")
             return
@@ -194,7 +202,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 async def _answer(send: Send, status: int, reason: str) -> None:
     body = json.dumps({"error": reason}).encode("ascii")
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if status == 413:
+    if status in (408, 413):
         headers.append((b"connection", b"close"))
     start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)

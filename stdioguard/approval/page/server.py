@@ -7,14 +7,17 @@ import contextlib
 import os
 import resource
 import socket
+import stat
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stdioguard.approval import presence, queue
 from stdioguard.approval.page.app import Page
+from stdioguard.approval.page.security import PATIENCE
 from stdioguard.policy import places
 
 if TYPE_CHECKING:
@@ -25,13 +28,25 @@ IDLE = 600.0
 """Seconds without a browser after which the server ends."""
 
 
+class _Hurried(H11Protocol):
+    """HTTP/1.1 that a connection has to begin with soon: every user of the machine can open one, and there are few."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give a new connection as long as a request may take."""
+        super().connection_made(transport)
+        self.loop.call_later(PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 def main(port: int = 0, open_browser: bool = True) -> int:
     """Serve until nobody looks, or Ctrl-C; return the exit code."""
-    can_open, can_print = open_browser and _has_desktop(), sys.stdout.isatty()
-    if not can_open and not can_print:
-        _say(
-            "the login link has nowhere to go: there is no desktop to open a browser on, and stdout is no terminal; run it in a terminal"
-        )
+    can_open = open_browser and _has_desktop()
+    can_print = sys.stdout.isatty() or not can_open
+    if can_print and _is_open_to_others():
+        _say("others can read the file that stdout goes to, and the login link with it; run it in a terminal, or after umask 077")
         return REFUSED
     try:
         queue.folder()
@@ -51,7 +66,7 @@ def main(port: int = 0, open_browser: bool = True) -> int:
 async def serve(listener: socket.socket, page: Page, *, open_browser: bool, print_link: bool) -> None:
     """Serve `page` on `listener` until nobody has looked at it for `IDLE` seconds, it is stopped, or a signal ends it."""
     config = uvicorn.Config(
-        page.gate, loop="asyncio", http="h11", ws="none", lifespan="off", interface="asgi3", log_config=None, log_level="critical",
+        page.gate, loop="asyncio", http=_Hurried, ws="none", lifespan="off", interface="asgi3", log_config=None, log_level="critical",
         access_log=False, proxy_headers=False, server_header=False, limit_concurrency=64, h11_max_incomplete_event_size=16 << 10,
         timeout_keep_alive=15, timeout_graceful_shutdown=1,
     )  # fmt: skip
@@ -146,6 +161,15 @@ def _open(path: str) -> None:
 
     if not webbrowser.open(f"file://{path}"):
         _say("no browser could be opened; run it in a terminal for the link")
+
+
+def _is_open_to_others() -> bool:
+    """Tell whether what is printed goes to a file that other users may read."""
+    try:
+        mode = os.fstat(sys.stdout.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o077)
 
 
 def _has_desktop() -> bool:

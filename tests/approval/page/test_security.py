@@ -15,7 +15,7 @@ import time
 import pytest
 
 from stdioguard.approval import presence, queue
-from stdioguard.approval.page import server
+from stdioguard.approval.page import security, server
 from stdioguard.approval.page.app import Page
 from stdioguard.approval.page.security import LINK_LIFE, MAX_BODY, Sessions
 from tests.approval.page.served import ask, decided, serving
@@ -383,11 +383,47 @@ def test_the_server_stays_while_somebody_looks(home, monkeypatch):
 MAIN = "import sys; from stdioguard.approval.page.server import main; sys.exit(main(open_browser=False))"
 
 
-def test_the_link_is_for_a_terminal_and_for_no_pipe(home):
-    made = subprocess.run([sys.executable, "-c", MAIN], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
-    assert (made.returncode, made.stdout) == (77, "")
+def test_the_link_goes_into_no_file_that_others_can_read(home, tmp_path):
+    path = tmp_path / "log"
+    path.touch(0o644)
+    path.chmod(0o644)
+    with path.open("w") as file:
+        made = subprocess.run([sys.executable, "-c", MAIN], stdout=file, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert (made.returncode, path.read_text()) == (77, "")
     assert made.stderr.count("\n") == 1
     assert "#login" not in made.stderr
+
+
+def test_without_a_terminal_the_link_goes_to_who_reads_the_output(home):
+    process = subprocess.Popen([sys.executable, "-c", MAIN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        said = [process.stdout.readline() for _ in range(3)]
+        assert re.fullmatch(r"  http://127\.0\.0\.1:\d+/#login=[\w-]{43}\n", said[2])
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_who_opens_connections_and_says_nothing_does_not_keep_the_browser_out(home, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE", 0.5)
+    monkeypatch.setattr(security, "PATIENCE", 0.5)
+    with serving() as served:
+        inside = served.log_in()
+        head = f"POST /api/login HTTP/1.1\r\nHost: {served.page.gate.host}\r\nOrigin: {served.page.gate.origin}\r\n"
+        halves = (
+            b"",
+            b"GET / HTTP/1.1\r\nHost: ",
+            f"{head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n".encode(),
+        )
+        port = int(served.page.gate.host.rpartition(":")[2])
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(80)]
+        for number, connection in enumerate(idle):
+            connection.sendall(halves[number % 3])
+        assert until(lambda: inside.raw("GET", "/api/grants")[0] == 200)
+        for connection in idle:
+            connection.close()
 
 
 def test_on_a_terminal_the_link_logs_in_and_ctrl_c_ends_it(home):
