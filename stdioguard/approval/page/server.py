@@ -67,7 +67,7 @@ async def serve(listener: socket.socket, page: Page, *, open_browser: bool, prin
     """Serve `page` on `listener` until nobody has looked at it for `IDLE` seconds, it is stopped, or a signal ends it."""
     config = uvicorn.Config(
         page.gate, loop="asyncio", http=_Hurried, ws="none", lifespan="off", interface="asgi3", log_config=None, log_level="critical",
-        access_log=False, proxy_headers=False, server_header=False, limit_concurrency=64, h11_max_incomplete_event_size=16 << 10,
+        access_log=False, proxy_headers=False, server_header=False, limit_concurrency=256, h11_max_incomplete_event_size=16 << 10,
         timeout_keep_alive=15, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)

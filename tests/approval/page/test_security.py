@@ -418,7 +418,7 @@ def test_who_opens_connections_and_says_nothing_does_not_keep_the_browser_out(ho
             f"{head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n".encode(),
         )
         port = int(served.page.gate.host.rpartition(":")[2])
-        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(80)]
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
         for number, connection in enumerate(idle):
             connection.sendall(halves[number % 3])
         assert until(lambda: inside.raw("GET", "/api/grants")[0] == 200)
