@@ -8,22 +8,11 @@ from __future__ import annotations
 import re
 
 from stdioguard.definitions.patterns import Raw
+from stdioguard.guard.look_alikes import LOOK_ALIKE
 
 BREAK = "\x1e"
 """The end of a sentence, in folded text."""
 
-# Letters of other scripts (and small capitals) that are drawn like a Latin one: those of Unicode's confusables (UTS 39) that spell
-# English.
-_LOOK_ALIKE = dict(
-    zip(
-        "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0475\u0491\u043a\u043c"
-        "\u0442\u0432\u043d\u0433\u04cf\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u03b5\u03b7\u03bc\u0261"
-        "\u0251\u0131\u0237\u026a\u0280\u0274\u1d00\u0299\u1d04\u1d05\u1d07\u0262\u029c\u1d0a\u1d0b\u029f\u1d0d\u1d0f"
-        "\u1d18\ua731\u1d1b\u1d1c\u1d20\u1d21\u028f\u1d22\u0578\u057d\u0585\u0570\u0581\u0566",
-        "aeopcyxijshdqwvrkmtbhrlaopviktuxenmgaijirnabcdeghjklmopstuvwyznuohgq",
-        strict=True,
-    )
-)
 _DASHES = (
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
     | dict.fromkeys("\u2018\u2019\u201b\u02bc", "'")
@@ -68,7 +57,7 @@ class Folded:
             return
         plain, self._offsets = _one_spelling(raw)
         self.plain = _sentences(plain)
-        self.text = _sentences("".join([_LOOK_ALIKE.get(char, char) for char in plain]))
+        self.text = _sentences("".join([LOOK_ALIKE.get(char, char) for char in plain]))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span in the original text of a span in the folded one."""
@@ -131,7 +120,7 @@ def _one_spelling_cased(name: str) -> str:
     from unicodedata import normalize  # noqa: PLC0415 - only for text that is not ASCII
 
     shown = "".join(char for char in normalize("NFKC", name[:400]) if char not in INVISIBLE)
-    return "".join(_LOOK_ALIKE.get(char.lower(), char) for char in shown)
+    return "".join(LOOK_ALIKE.get(char.lower(), char) for char in shown)
 
 
 _FILLING = frozenset({"the", "a", "an", "my", "your", "this"})
