@@ -101,3 +101,23 @@ def test_of_a_text_longer_than_anybody_sees_the_ends_are_looked_at() -> None:
     filling = "x " * 100_000
     assert rule(filling, TYPED) is None
     assert rule(f"{filling} your password", TYPED) == rule(f"your password {filling}", TYPED) == "elicitation.secret"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "vscode://x/y", "ssh://host", "https:/host", "//host/x", "https://",
+        "https://bank.example@host.example/", "https://bank.example\\@host.example/", "https://host.example/a b", "", 7, None,
+    ],
+)  # fmt: skip
+def test_a_link_opens_a_page_and_nothing_else(link: Any) -> None:
+    refusal = elicitation.from_server({"mode": "url", "message": "Log in", "url": link, "elicitationId": "1"}, "s")
+    assert refusal is not None
+    assert refusal.rule == "elicitation.link"
+
+
+@pytest.mark.parametrize(
+    "link", ["https://host.example/login?next=/x&user=a@b#top", "http://127.0.0.1:8080/", "HTTPS://host.example"]
+)
+def test_a_link_to_a_page_is_passed_on(link: str) -> None:
+    assert elicitation.from_server({"mode": "url", "message": "Log in", "url": link, "elicitationId": "1"}, "s") is None

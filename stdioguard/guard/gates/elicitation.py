@@ -55,6 +55,9 @@ _LONGEST = 50_000
 """Characters that are looked at from either end of a text: more than a person gets to see."""
 _LEET = str.maketrans("013457@$", "oieastas")
 
+_LINK = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#][^\s\\]*)?", re.IGNORECASE)
+"""A link that opens a page (2025-11-25, client/elicitation, URL mode): other schemes run programs, and `https://bank@host` is `host`."""
+
 _SHOWN = frozenset({"title", "description"})
 
 
@@ -68,6 +71,10 @@ def from_server(params: dict[str, Any], server: str) -> Refuse | None:
         )
     if not _is_plain({key: member for key, member in params.items() if key not in ("message", "_meta")}):
         return Refuse(REFUSED, "elicitation.invisible", "a key, choice or link of a server's question holds what nobody can see")
+    if "url" in params and not (isinstance(params["url"], str) and _LINK.fullmatch(params["url"])):
+        return Refuse(
+            REFUSED, "elicitation.link", "a link that a person is to open is http or https, and names no user before its host"
+        )
     mark(params, server)
     return None
 
