@@ -53,6 +53,11 @@ def name(given: Any, limit: int = 64) -> str:
     return '"' + _tame(display.shortened(text.replace("\\", "\\\\").replace('"', '\\"'), limit)) + '"'
 
 
+def client(given: Any) -> str:
+    """Return the name of a client, as `name` does; one that has proved nothing has none."""
+    return "not identified" if given == "" else name(given)
+
+
 def title(question: Waiting) -> str:
     """Return server and tool of a question."""
     return f"{name(question.members.get('server', ''))}: {name(question.members.get('tool', ''))}"
@@ -94,7 +99,7 @@ def _facts(question: Waiting) -> list[tuple[str, str]]:
     times = members.get("times")
     asked = f"{age} ago" + (f", {times} times" if type(times) is int and times > 1 else "")
     facts = [
-        ("client", name(members.get("client", ""))),
+        ("client", client(members.get("client", ""))),
         ("asked", f"{asked}; {span(question.left)} left to answer"),
         ("rule", _tame(display.shortened(str(members.get("rule", "")), 300))),
     ]

@@ -186,7 +186,7 @@ def keep(grant: Grant) -> None:
 
 
 def listed() -> list[Grant]:
-    """Return the grants that are kept, the oldest first; what is damaged, or another user's, is not one."""
+    """Return the grants that are kept, the oldest first; what is damaged, or another user's, is not one. What has ended is removed."""
     try:
         entries = os.listdir(folder())
     except OSError:
@@ -195,7 +195,12 @@ def listed() -> list[Grant]:
     for entry in entries:
         name, _, rest = entry.partition(".")
         grant = _read(name) if queue.is_id(name) and rest == "json" else None
-        if grant is not None:
+        if grant is None:
+            continue
+        if grant.until is not None and grant.until <= time.time():
+            with contextlib.suppress(OSError):
+                revoke(name)
+        else:
             found.append(grant)
     return sorted(found, key=lambda grant: grant.created)
 

@@ -90,6 +90,9 @@ def main() -> int:
         code = app.main(standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            click.echo(error.format_message(), err=True)
+            return USAGE
         click.echo(f"stdioguard: {error.format_message()}; see stdioguard --help", err=True)
         return USAGE
     except click.Abort:

@@ -79,7 +79,7 @@ def _card(grant: Grant, look: Look) -> list[str]:
     }.get(grant.scope, "?")
     lines = [f"{verb}  {look.paint('bold', grant.id)}  {look.paint('bold', title)}"]
     lines += cards.labelled("holds", ends, look)
-    lines += cards.labelled("client", cards.name(grant.client), look)
+    lines += cards.labelled("client", cards.client(grant.client), look)
     lines += cards.labelled("given", f"{moment(grant.created)} in the {cards.name(grant.channel)}; {kind} risk", look)
     pins = f"server {cards.name(grant.server_pin)[:16]}, tool {cards.name(grant.tool_pin)[:16]}: not if either is another"
     lines += cards.labelled("pins", pins, look)

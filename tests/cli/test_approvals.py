@@ -656,6 +656,22 @@ def test_grants_say_what_they_let_through_and_until_when() -> None:
     assert rows[1]["until"] is None
 
 
+def test_a_grant_that_has_ended_is_not_listed_and_not_kept() -> None:
+    kept(until=time.time() - 1)
+    going_on = kept(client="")
+    rows = json.loads(done("grants", "list", "--format", "json"))
+    assert [row["id"] for row in rows] == [going_on]
+    assert os.listdir(grants.folder()) == [f"{going_on}.json"]
+    assert "client     not identified" in done("grants", "list")
+
+
+def test_a_group_without_a_command_shows_which_there_are() -> None:
+    finished = stdioguard("grants")
+    said = finished.stdout + finished.stderr  # which of them, and the exit code, is click's
+    assert said.startswith("Usage: ")
+    assert said.rstrip().endswith("what it decided is asked again.")
+
+
 def test_a_grant_is_revoked_once() -> None:
     first, second, third = kept(), kept(), kept()
     assert done("grants", "revoke", first, second) == f"{first} is revoked\n{second} is revoked\n"
