@@ -68,20 +68,25 @@ def decided(session: Session, held: Held, *, approved: bool) -> None:
         undecided(session, held, "a person did not approve this call")
         return
     state.denials = 0
-    held.exchange.approved = True
-    objection = _objection(held)
-    if objection is None:
-        session.forward(held.exchange)
-    else:
-        session.refuse(held.exchange, objection)
-    for follower in held.followers:
-        session.refuse(follower, consent.refused(follower, "the same call was approved once, for the first time it was made"))
+    decision = held.exchange.decided_by
+    for exchange in (held.exchange, *held.followers):
+        client = exchange.caller.client if exchange.caller is not None else ""
+        is_granted = decision is not None and decision.grant is not None and client == held.question.client
+        if exchange is not held.exchange and not is_granted:
+            session.refuse(exchange, consent.refused(exchange, "the same call was approved once, for the first time it was made"))
+            continue
+        exchange.approved, exchange.decided_by = True, decision
+        objection = _objection(held, exchange)
+        if objection is None:
+            session.forward(exchange)
+        else:
+            session.refuse(exchange, objection)
 
 
-def _objection(held: Held) -> Refuse | None:
+def _objection(held: Held, exchange: Exchange) -> Refuse | None:
     """Look again: the caller may be nobody any more, the tool another one, and paths may lead elsewhere than they did."""
     for gate in (identity.still_may, scopes.from_client, arguments.from_client):
-        found = gate(held.exchange)
+        found = gate(exchange)
         if isinstance(found, Refuse):
             return found
     return consent.still_is(held)

@@ -188,6 +188,23 @@ def _(stage: Stage) -> None:
     stage.runs(talk.answer(call))
 
 
+@attack(
+    "what a person allows for the session meets the same call made three times at once, one of another tool beside them",
+    must="the other tool's waits on",
+    twin="all three run",
+)
+def _(stage: Stage) -> None:
+    talk = stage.open(watched=True)
+    calls = [talk.call(A) for _ in range(3)]
+    question = waiting(A)
+    other = talk.call(A, "other")
+    waiting(A, not_these=(question.id,))
+    assert yes(question, scope="session", constraints={"a": {"equals": 1}})
+    for call in calls:
+        stage.runs(talk.answer(call))
+    stage.held(talk, other)
+
+
 @attack("one approval is used for the same call made three times at once", must="two are refused", twin="the first runs")
 def _(stage: Stage) -> None:
     talk = stage.open(watched=True)
