@@ -121,7 +121,7 @@ def _might_meet(constraint: dict[str, Any], value: Any) -> bool:
 
 
 def _is_plain(path: str) -> bool:
-    return os.path.isabs(path) and "$" not in path and "%" not in path and "\0" not in path
+    return os.path.isabs(path) and path.isprintable() and not any(char in path for char in "$%\\")
 
 
 def resolved(constraints: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -51,6 +51,8 @@ OUTSIDE: dict[str, Callable[[Path], Any]] = {
     "by a variable": lambda root: f"{root}/data/$HOME/x",
     "by a URL": lambda root: f"file://{root}/data/x",
     "by percent signs": lambda root: f"{root}/data/%2e%2e/secret/x",
+    "by backslashes": lambda root: f"{root}/data/..\\..\\secret\\x",
+    "by a second line": lambda root: f"{root}/data/x\n{root}/secret/x",
     "by a NUL": lambda root: f"{root}/data/x\0/../../secret/x",
     "by a list": lambda root: [f"{root}/data/x"],
     "by a number": lambda _: 1,
