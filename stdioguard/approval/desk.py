@@ -58,7 +58,7 @@ class Desk:
         """Questions whose calls wait, and parked ones, by id."""
         self._approved: dict[str, tuple[Question, str]] = {}
         """Parked questions that were approved, by digest, and the channel."""
-        self._grants: list[tuple[Grant, tuple[int, int]]] = []
+        self._grants: list[tuple[Grant, tuple[int, int, int]]] = []
         """Of the session alone, each with the file whose removal revokes it."""
 
     # --- what the core asks -----------------------------------------------------------------------------------------------------

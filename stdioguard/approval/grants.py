@@ -205,22 +205,26 @@ def listed() -> list[Grant]:
     return sorted(found, key=lambda grant: grant.created)
 
 
-def note(grant: Grant) -> tuple[int, int]:
+def note(grant: Grant) -> tuple[int, int, int]:
     """Let a grant of this process's session be seen, and revoked; return which file does that. Raises `OSError`."""
     path = os.path.join(queue.folder(), f"{grant.id}{_NOTE}")
     whole = {**grant.members(), "guard": os.getpid(), "started": queue.started(os.getpid()), "namespace": queue.namespace()}
     private.replace(path, strict_json.encode(whole).encode("ascii"), lasting=False)
-    status = os.lstat(path)
-    return status.st_dev, status.st_ino
+    return _which(path)
 
 
-def is_noted(id: str, file: tuple[int, int]) -> bool:  # noqa: A002
+def is_noted(id: str, file: tuple[int, int, int]) -> bool:  # noqa: A002
     """Tell whether a session's grant has not been revoked: whether its note, as `note` has written it, is there."""
     try:
-        status = os.lstat(os.path.join(queue.folder(), f"{id}{_NOTE}"))
+        return _which(os.path.join(queue.folder(), f"{id}{_NOTE}")) == file
     except OSError:
         return False
-    return (status.st_dev, status.st_ino) == file
+
+
+def _which(path: str) -> tuple[int, int, int]:
+    # The number of a file that was removed is given to the next one; the time at which its inode changed last nobody can set.
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def of_sessions() -> list[Grant]:
