@@ -262,6 +262,12 @@ def restored(descriptor: int, last: str = "") -> Iterator[list[Any]]:
             signal.signal(number, handler)
 
 
+def forget_typed(descriptor: int) -> None:
+    """Throw away what was typed into a terminal and not read yet: it was not meant for the question that comes now."""
+    with contextlib.suppress(termios.error):
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+
+
 def put(descriptor: int, text: str) -> None:
     """Write text to a terminal, all of it."""
     data = text.encode(locale.getencoding(), "backslashreplace")

@@ -104,6 +104,7 @@ def approve(id_: str, span: str, patterns: tuple[str, ...], yes: bool, format_: 
         needs_passphrase = terminal.needs_passphrase(question)
         if sys.stdin.isatty() and sys.stdout.isatty() and not (needs_passphrase or yes or format_ == "json"):
             click.echo("\n".join([*cards.card(question, _look()), ""]), color=True)
+            terminal.forget_typed(sys.stdin.fileno())
             if not click.confirm(f"approve {_how(scope, until)}?"):
                 raise terminal.RefusedError("nothing was decided")
         passphrase = terminal.passphrase_for(question)

@@ -338,6 +338,16 @@ def test_on_a_terminal_a_person_sees_the_question_before_it_is_approved() -> Non
     assert decided(other)["approved"] is True
 
 
+def test_what_was_typed_or_pasted_before_the_question_is_no_answer_to_it() -> None:
+    asked = ask()
+    with Terminal("approvals", "approve", asked) as person:
+        person.type("y\n")
+        person.wait_for("approve once? [y/N]")
+        person.type("\n")
+        assert person.ends() == 77
+    assert decision(asked) is None
+
+
 def test_what_is_never_remembered_is_decided_once() -> None:
     asked = ask(remember=False)
     for span in ("session", "always", "1h"):
