@@ -300,9 +300,8 @@ class Desk:
 
     @staticmethod
     def _is_same(one: Question, other: Question) -> bool:
-        return (one.client, one.server, one.server_pin, one.tool, one.tool_pin) == (
-            other.client, other.server, other.server_pin, other.tool, other.tool_pin,
-        )  # fmt: skip
+        same = (one.client, one.server, one.server_pin, one.tool) == (other.client, other.server, other.server_pin, other.tool)
+        return same and one.tool_pin in ("", other.tool_pin)  # listed for the first time is not changed
 
 
 def _size(arguments: dict[str, Any]) -> int:

@@ -77,6 +77,33 @@ def test_a_yes_lets_exactly_this_call_through_once(revision: str) -> None:
     ask(talk)  # and the same call again is asked about again
 
 
+def list_tools(talk: Playbook, description: str) -> None:
+    """Have the server list the tool, described so."""
+    talk >> request("tools/list", id="list")
+    sent = talk.server_got()
+    tools = [{"name": "write_file", "description": description, "inputSchema": {"type": "object"}}]
+    more = {"ttlMs": 0, "cacheScope": "private"} if talk.modern else {}
+    talk << result(id=sent["id"], tools=tools, **more)
+    assert talk.client_got()["result"]["tools"]
+
+
+@pytest.mark.parametrize("revision", ASKING)
+@pytest.mark.parametrize(
+    ("before", "after", "runs"),
+    [(None, "Writes.", True), ("Writes.", "Writes.", True), ("Writes.", "Writes and mails.", False)],
+    ids=["listed for the first time", "listed again", "changed"],
+)
+def test_a_yes_is_for_the_tool_that_was_asked_about(before: str | None, after: str, runs: bool, revision: str) -> None:
+    talk = Playbook(revision, MIXED)
+    if before:
+        list_tools(talk, before)
+    ask(talk)
+    list_tools(talk, after)
+    reply(talk, YES)
+    assert len(talk.all_to_server()) == runs
+    assert runs or "changed this tool" in talk.client_got()["result"]["content"][0]["text"]
+
+
 @pytest.mark.parametrize("revision", ASKING)
 @pytest.mark.parametrize("answer", NOT_A_YES.values(), ids=NOT_A_YES)
 def test_anything_else_is_a_no_that_says_how_to_approve(answer: dict[str, Any], revision: str) -> None:

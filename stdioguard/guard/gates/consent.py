@@ -153,7 +153,7 @@ def decided(exchange: Exchange, kept: dict[str, Any], answer: Any) -> Refuse | N
     state.denials = 0
     if kept["client"] != (exchange.caller.client if exchange.caller is not None else ""):
         return refused(exchange, "another client was asked about it")
-    if kept["tool_pin"] != pin(state, name):
+    if not _is_still(state, name, kept["tool_pin"]):
         return refused(exchange, _CHANGED)
     exchange.approved = True
     return None
@@ -173,9 +173,14 @@ def approves(answer: Any) -> bool:
 
 def still_is(held: Held) -> Refuse | None:
     """Refuse a call whose tool is not the one any more that the person was asked about."""
-    if pin(held.exchange.state, held.question.tool) == held.question.tool_pin:
+    if _is_still(held.exchange.state, held.question.tool, held.question.tool_pin):
         return None
     return refused(held.exchange, _CHANGED)
+
+
+def _is_still(state: State, tool: str, asked: str) -> bool:
+    """Tell whether a tool is as it was when a person was asked. One that had not been listed by then is not changed by being listed."""
+    return asked in ("", pin(state, tool))
 
 
 def refused(exchange: Exchange, reason: str, asked: asking.Question | None = None) -> Refuse:
