@@ -232,6 +232,7 @@ class Sealed:
         self.inner: Any = None
         self.keys: tuple[str, ...] = ()
         self.used = False
+        self.described: Any = None
 
 
 class Step:
@@ -574,6 +575,7 @@ class World:
             return
         if step.asked is entry:
             assert step.approves, "a call ran that a person has not approved"
+            assert self.is_as_described(entry.params, entry.described), "an approval was used for a tool that has changed"
             patience = 60 if entry.token is None else 600
             assert self.now - entry.asked_at <= patience, "an approval came too late and counted"
             entry.approved = True
@@ -584,6 +586,7 @@ class World:
         assert not sealed.used, "an approval was used twice"
         assert self.now - sealed.at <= 600, "an approval came too late and counted"
         if sealed.kind == "person":
+            assert self.is_as_described(entry.params, sealed.described), "an approval was used for a tool that has changed"
             responses = entry.params.get("inputResponses")
             assert is_approval(responses.get("stdioguard.confirm") if type(responses) is dict else None), "ran without a yes"
         else:
@@ -756,6 +759,7 @@ class World:
             assert _can_show_form(entry.meta[CAPABILITIES])
             assert result["requestState"] not in self.sealed
             self.sealed[result["requestState"]] = Sealed(entry, "person", self.now)
+            self.sealed[result["requestState"]].described = self.described(entry.params)
             return
         assert result["isError"] is True
         assert own_keys(result) == [OWN + "refusal"]
@@ -855,14 +859,19 @@ class World:
         assert self.revision in _ELICITING
         assert _can_show_form(self.declared), "the guard asks a client that cannot"
         entry.ask, entry.asked_at = message.id, self.now
-        entry.described = self.described(entry)
+        entry.described = self.described(entry.params)
         entry.waiting = False
         self.asks[message.id] = entry
 
-    def described(self, entry: Entry) -> Any:
-        """How the guard knows the tool of a call now."""
-        name = entry.params.get("name")
-        return repr(self.session.state.definitions.get(name)) if type(name) is str else None
+    def described(self, params: dict[str, Any]) -> Any:
+        """How the guard knows the tool of a call now: as the server has listed it, or not at all."""
+        name = params.get("name")
+        found = self.session.state.definitions.get(name) if type(name) is str else None
+        return None if found is None else repr(found)
+
+    def is_as_described(self, params: dict[str, Any], before: Any) -> bool:
+        """Whether the tool of a call is what it was when a person was asked; one that was not listed then can be anything now."""
+        return before is None or before == self.described(params)
 
     def _may_ask(self, entry: Entry) -> bool:
         open_call = entry.method == "tools/call" and entry.id in self.open and entry.ask is None and entry.wire is None

@@ -423,7 +423,7 @@ class Conversation(RuleBasedStateMachine):
             collide = "action" in result and "Action" in extra
             answer = {"jsonrpc": "2.0", "id": ask, "result": {**result, **extra}}
             world.client(answer, answers=ask if collide and type(ask) is str else None)
-            same = entry is not None and entry.described == world.described(entry)
+            same = entry is not None and world.is_as_described(entry.params, entry.described)
             if entry is not None and same and result is YES and not extra and world.now - entry.asked_at < 55:
                 assert entry.wire is not None, "an approved call did not run"
 
@@ -467,7 +467,8 @@ class Conversation(RuleBasedStateMachine):
         sealed = world.sealed[state]
         self._request("tools/call", call, id_)
         entry = world.open.get(self._key(id_))
-        if how == "right" and fresh and result is YES and sealed.kind == "person" and world.now - sealed.at < 600:
+        same = world.is_as_described(call, sealed.described)
+        if how == "right" and fresh and same and result is YES and sealed.kind == "person" and world.now - sealed.at < 600:
             assert entry is not None, "an approved call was refused"
             assert entry.wire is not None, "an approved call did not run"
 
