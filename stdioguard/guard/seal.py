@@ -43,7 +43,7 @@ class Sealer:
             self._deadlines.pop(next(iter(self._deadlines)))
         nonce = self._count.to_bytes(12, "big")
         sealed = self._cipher.encrypt(nonce, strict_json.encode(value).encode("ascii"), _PURPOSE)
-        return _PREFIX + b2a_base64(nonce + sealed, newline=False).decode("ascii").replace("+", "-").replace("/", "_")
+        return _text(nonce + sealed)
 
     def outstanding(self, now: float) -> int:
         """Return how many states can still be redeemed."""
@@ -59,7 +59,7 @@ class Sealer:
             raise ValueError("not a state that the session gave out")
         try:
             raw = a2b_base64(text[len(_PREFIX) :].replace("-", "+").replace("_", "/"), strict_mode=True)
-            if len(raw) < 28:
+            if len(raw) < 28 or _text(raw) != text:  # one sealed value has one text: base64 itself reads several
                 raise ValueError("not a state that the session gave out")
             value = strict_json.decode(self._cipher.decrypt(raw[:12], raw[12:], _PURPOSE))
         except (InvalidTag, Base64Error, MalformedError):
@@ -70,3 +70,7 @@ class Sealer:
         if now > deadline:
             raise ValueError("expired")
         return value
+
+
+def _text(raw: bytes) -> str:
+    return _PREFIX + b2a_base64(raw, newline=False).decode("ascii").replace("+", "-").replace("/", "_")

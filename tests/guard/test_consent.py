@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -341,6 +342,17 @@ def test_a_no_uses_the_state_up() -> None:
     retry(talk, state, answer={"action": "decline"})
     retry(talk, state)
     assert talk.all_to_server() == []
+
+
+@pytest.mark.parametrize("other", [lambda s: s + "=", lambda s: s + "==", lambda s: s.replace("_", "/").replace("-", "+") + "\n"])
+def test_a_state_in_another_spelling_is_none(other: Callable[[str], str]) -> None:
+    talk = Playbook(MODERN, MIXED)
+    ask(talk)
+    state = talk.pending["requestState"]
+    retry(talk, other(state))
+    assert talk.all_to_server() == []
+    retry(talk, state)
+    assert talk.server_got()["params"]["name"] == "write_file"
 
 
 def test_a_state_expires() -> None:
