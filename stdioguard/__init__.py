@@ -1,3 +1,3 @@
 """stdioguard: a guard between desktop clients and local MCP servers."""
 
-__version__ = "0.3.2"
+__version__ = "0.3.1"

@@ -73,7 +73,7 @@ class Sandbox(Strict):
     variables: dict[VariableName, Text] = field(default_factory=dict)
     secrets: dict[VariableName, Secret] = field(default_factory=dict)
     memory: Size | None = None
-    processes: Annotated[int, Meta(ge=1, le=65536)] = 1024
+    processes: Annotated[int, Meta(ge=1, le=65536)] | None = None
     seccomp: Text | None = None
 
 

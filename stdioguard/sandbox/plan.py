@@ -62,7 +62,7 @@ class Plan:
         self.user: tuple[int, int] | None = None
         self.why_root = ""
         self.memory: int | None = None
-        self.processes = 1
+        self.processes: int | None = None
         self.seccomp: str | None = None
         self.waived: frozenset[str] = frozenset()
         self.canary = ""

@@ -307,7 +307,8 @@ def _trapped(options: Options) -> Iterator[Rule]:
     for name in trapped.SIGNALS:
         yield name, NOTIFY if options.trap_signals else ALLOW, ()
     for name in trapped.PROCESSES:
-        yield name, NOTIFY, ((0, _CLONE_REFUSED, 0),) if name == "clone" else ()
+        # clone says in its flags what is to be made; a namespace is nobody's to make.
+        yield name, NOTIFY if options.trap_processes else ALLOW, ((0, _CLONE_REFUSED, 0),) if name == "clone" else ()
 
 
 def _sockets(options: Options) -> Iterator[Rule]:

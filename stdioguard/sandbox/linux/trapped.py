@@ -29,7 +29,7 @@ SOCKETS = ("connect", "bind", "listen")
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 """Trapped with `trap_signals`."""
 PROCESSES = ("clone", "fork", "vfork")
-"""Always trapped, to be counted. clone3 is refused: its flags cannot be seen."""
+"""Trapped with `trap_processes`. clone3 is refused always, as its flags cannot be seen."""
 
 NUMBERS: dict[str, dict[str, int]] = {
     "x86_64": {

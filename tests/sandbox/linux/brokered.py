@@ -64,7 +64,7 @@ def program(names: Iterable[str], *, reads: bool = True) -> bytes:
     return b"".join(struct.pack("HBBI", *line) for line in lines)
 
 
-ALL = tuple(name for name in NUMBERS if name not in (*trapped.SIGNALS, *trapped.PROCESSES))
+ALL = tuple(name for name in NUMBERS if name not in trapped.SIGNALS)
 
 
 @dataclass
@@ -81,7 +81,6 @@ class Setting:
     private: Sequence[str] = ()
     sockets: Sequence[str] = ()
     inet: tuple[str, int] | str | None = "any"
-    most: int = 1024
     names: Sequence[str] = ALL
     reads: bool = True
     user: int | None = None
@@ -176,7 +175,6 @@ def _supervise(action: Callable[[], Any], setting: Setting | None, user: int | N
         private=list(setting.private),
         sockets=list(setting.sockets),
         inet=setting.inet,
-        most=setting.most,
         report=tell,
     )
     _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(4))

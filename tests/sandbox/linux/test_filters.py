@@ -43,7 +43,9 @@ HIGH = 1 << 40
 
 PLAIN = Options()
 NETWORK = Options(inet="tcp", shared_pids=False, shared_ipc=False)
-TRAPPING = Options(inet="tcp+udp", trap_reads=True, trap_metadata=True, trap_sockets=True, trap_signals=True)
+TRAPPING = Options(
+    inet="tcp+udp", trap_reads=True, trap_metadata=True, trap_sockets=True, trap_signals=True, trap_processes=True
+)  # fmt: skip
 OPTIONS = [
     PLAIN, NETWORK, TRAPPING, Options(trap_reads=True), Options(inet="tcp+udp", trap_metadata=True), Options(trap_sockets=True),
     Options(inet="tcp", trap_signals=True, shared_pids=False), Options(trap_metadata=True, shared_ipc=False),
@@ -325,7 +327,7 @@ def cloned(flags: int) -> tuple[int, int]:
 @pytest.mark.parametrize("flag", CLONE_FLAGS.values(), ids=CLONE_FLAGS)
 def test_clone_makes_processes_and_no_namespaces(flag: int) -> None:
     programs = [compiled(PLAIN)]
-    assert outcome(programs, lambda: cloned(0), go_on) == Outcome(1)
+    assert outcome(programs, lambda: cloned(0)) == Outcome(1)
     for flags in (flag, flag | HIGH, flag | 1 << 63, flag | 0x4000):
         assert outcome(programs, lambda flags=flags: cloned(flags)) == Outcome(-1, errno.EPERM)
 
@@ -727,21 +729,27 @@ def trapped_with(options: Options, name: str, *arguments: int) -> bool:
     return one(options, name, *arguments) == Outcome(-1, TRAPPED)
 
 
-@pytest.mark.parametrize("name", sorted(trapped.NUMBERS[MACHINE]))
+@pytest.mark.parametrize("name", sorted({*trapped.NUMBERS[MACHINE]} - {*trapped.PROCESSES}))
 def test_trapped_calls_are_trapped_where_the_options_say_so(name: str) -> None:
     switch = (
         "trap_metadata" if name in trapped.METADATA else "trap_sockets" if name in trapped.SOCKETS
         else "trap_signals" if name in trapped.SIGNALS else "trap_reads" if name in trapped.OPENS + trapped.LOOKS else None
     )  # fmt: skip
     arguments = (NOBODY,) * 6 if name in trapped.SIGNALS else (NOWHERE, 0, 0) if name == "open" else (ALL, NOWHERE, 0, 0, 0, 0)
-    if name in trapped.PROCESSES:
-        assert trapped_with(PLAIN, name, signal.SIGCHLD, 0, 0, 0, 0)
-    elif switch is None:
+    if switch is None:
         assert trapped_with(PLAIN, name, *arguments)
         assert bare(name, *arguments) != Outcome(-1, TRAPPED)
     else:
         assert trapped_with(Options(**{switch: True}), name, *arguments)
         assert not trapped_with(PLAIN, name, *arguments)
+
+
+@pytest.mark.parametrize("name", [name for name in trapped.PROCESSES if has(name)])
+def test_what_makes_processes_is_trapped_where_they_are_counted(name: str) -> None:
+    assert trapped_with(Options(trap_processes=True), name, signal.SIGCHLD, 0, 0, 0, 0)
+    for options in (PLAIN, NETWORK):
+        said = bpf.evaluate(bpf.instructions(compiled(options)), AUDIT_ARCH, number(name), (signal.SIGCHLD, 0, 0, 0, 0, 0))
+        assert said == syscalls.ALLOW
 
 
 @pytest.mark.parametrize("name", [name for name in trapped.OPENS if has(name)])
@@ -1102,12 +1110,12 @@ def test_a_machine_without_a_table_is_refused() -> None:
 
 
 def test_options_are_told_apart_by_their_keys() -> None:
-    switches = ("trap_reads", "trap_metadata", "trap_sockets", "trap_signals", "shared_pids", "shared_ipc")
+    switches = ("trap_reads", "trap_metadata", "trap_sockets", "trap_signals", "trap_processes", "shared_pids", "shared_ipc")
     every = [
         Options(inet=inet, machine=machine, **dict(zip(switches, values, strict=True)))
         for inet in ("none", "tcp", "tcp+udp")
         for machine in trapped.AUDIT_ARCH
-        for values in itertools.product((False, True), repeat=6)
+        for values in itertools.product((False, True), repeat=7)
     ]
-    assert len({options.key() for options in every}) == len(set(every)) == 3 * 2 * 64
+    assert len({options.key() for options in every}) == len(set(every)) == 3 * 2 * 128
     assert all(re.fullmatch(r"[A-Za-z0-9_+\-]+", options.key()) for options in every)

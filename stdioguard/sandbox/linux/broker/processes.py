@@ -1,4 +1,4 @@
-"""clone and its kin: as many processes and threads as the profile grants.
+"""clone and its kin: as many processes and threads as the profile grants. Trapped where it names a number.
 
 RLIMIT_NPROC would not do: it does not bind root, and it counts all that the user runs, so that a browser's threads would use up a server's.
 
@@ -25,14 +25,14 @@ _TRIES, _PAUSE = 10, 0.001
 
 
 class Tasks:
-    """How many processes and threads there may be: `most`.
+    """How many processes and threads there may be: `most`, or any number.
 
-    The first call that would make one is refused in any case: it is the launch's, which proves so that they are counted.
+    The first call that would make one is refused whatever the number is: it is the launch's, which proves so that they are counted.
     """
 
     __slots__ = ("_made", "_most", "_proved", "_room")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int | None) -> None:
         self._most = most
         self._proved = False
         self._room = 0
@@ -41,21 +41,24 @@ class Tasks:
 
     def take(self, thread: int) -> None:
         """Count one more, that `thread` makes. Raises `OSError` with EAGAIN, as fork(2) does at a limit."""
+        if self._most is None:
+            return
         if not self._proved:
             self._proved = True
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._made.pop(thread, None)  # it makes another, so that one is done
-        if self._room <= 0 and not self._find_room():
+        if self._room <= 0 and not self._find_room(self._most):
             raise Refused("", f"processes = {self._most}", errno.EAGAIN)
         self._room -= 1
         self._made[thread] = _below(thread)
 
-    def _find_room(self) -> bool:
+    def _find_room(self, most: int) -> bool:
         """Count anew: what has ended since makes room."""
         for _ in range(_TRIES):
             self._made = {thread: before for thread, before in self._made.items() if _is_on_its_way(thread, before)}
-            # In this order: what arrives between is counted twice, never not at all.
-            self._room = self._most - len(self._made) - _count()
+            self._room = (
+                most - len(self._made) - _count()
+            )  # in this order: what arrives between is counted twice, never not at all
             if self._room > 0 or not self._made:
                 break
             time.sleep(_PAUSE)

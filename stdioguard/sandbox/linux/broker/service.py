@@ -45,7 +45,7 @@ class Broker:
 
     `readable` and `writable` are the granted folders, `private` the server's own, `sockets` the granted UNIX sockets; `inet` is `any`
     in a network namespace of its own, else the one address that may be connected to, or `None`. `most` is how many processes and
-    threads there may be. Refusals are told on the descriptor `report`.
+    threads there may be, or `None`. Refusals are told on the descriptor `report`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Broker:
         sockets: list[str],
         inet: tuple[str, int] | str | None,
         report: int,
-        most: int,
+        most: int | None = None,
     ) -> None:
         self.rules = Rules(fence, readable=readable, writable=writable, private=private, sockets=sockets, inet=inet)
         self.resolver = Resolver()
