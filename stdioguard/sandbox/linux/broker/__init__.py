@@ -4,10 +4,9 @@ Those are rules about *names*: a denied file inside a granted folder, a protecte
 metadata calls and sockets, which no Landlock of today covers.
 
 A trapped call is not let go on: what its arguments point to could be changed after it was looked at (seccomp_unotify(2), "the caller can
-change memory"). Only those that make processes are: they say all in registers, and are counted. For the others the broker copies the
-arguments, finds the file by itself, compares its canonical path with the rules, does the operation on what it has found, and hands over
-the result. It has the server's user, view and Landlock domain and no capability, so it can do nothing that the server could not; and it
-answers one call after the other, so what one thread of the server looks at another cannot swap.
+change memory"). But for those that make processes, which are counted only, and say all in registers. The broker copies the arguments, finds the file by itself, compares its canonical path with the rules, does the operation
+on what it has found, and hands over the result. It has the server's user, view and Landlock domain and no capability, so it can do nothing
+that the server could not; and it answers one call after the other, so what one thread of the server looks at another cannot swap.
 
 Refused is with EACCES, whatever the call; set-user-ID bits and devices with EPERM, as the kernel does without privileges. Every other
 errno is the kernel's own.
