@@ -99,15 +99,31 @@ def confine_guard(writable: list[str]) -> None:
         guard.confine(writable)
 
 
-def limits(memory: int | None) -> list[tuple[int, int]]:
+def limits(memory: int | None, processes: int | None) -> list[tuple[int, int]]:
     """Return the resource limits of a server as `(resource, value)`.
 
-    `memory` bytes limit the data segment, not the address space: V8 and Go reserve far more than they use.
+    `memory` bytes limit the data segment, not the address space: V8 and Go reserve far more than they use. `processes` is on top of
+    what the user runs already, since RLIMIT_NPROC counts all of a user's threads (getrlimit(2)); root is exempt from it.
     """
     wanted = [(resource.RLIMIT_CORE, 0)]
     if memory is not None:
         wanted.append((resource.RLIMIT_DATA, memory))
+    if processes is not None and _LINUX:
+        wanted.append((resource.RLIMIT_NPROC, _threads_of_user() + processes))
     return wanted
+
+
+def _threads_of_user() -> int:
+    user = os.getuid()
+    count = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.stat(f"/proc/{entry}").st_uid == user:
+                    count += os.stat(f"/proc/{entry}/task").st_nlink - 2
+            except OSError:
+                continue
+    return count
 
 
 def start(plan: Plan, umask: int) -> Child:
@@ -142,7 +158,7 @@ def _start_on_linux(child: Child, plan: Plan, streams: tuple[int, int, int], tel
     def start_proxy(listener: int, secret: str | None) -> None:
         child.start_proxy(listener, plan.network, secret, tell, guard.confine_proxy)
 
-    server = process.Server(plan, streams, tell, umask, limits(plan.memory))
+    server = process.Server(plan, streams, tell, umask, limits(plan.memory, plan.processes))
     why_not = ""
     while True:
         try:
@@ -204,7 +220,7 @@ def _spawn(program: str, argv: list[str], plan: Plan, streams: tuple[int, int, i
             _close_from(4)
             default_signals()
             os.umask(umask)
-            for kind, value in limits(plan.memory):
+            for kind, value in limits(plan.memory, plan.processes):
                 hard = resource.getrlimit(kind)[1]
                 limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
                 resource.setrlimit(kind, (limit, limit))

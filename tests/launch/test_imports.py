@@ -53,4 +53,4 @@ def test_a_warm_session_imports_its_own_modules_and_next_to_nothing_else(tmp_pat
         name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names and not name.startswith("stdioguard")
     }
     assert not third_party
-    assert len(loaded) < 139, sorted(loaded)
+    assert len(loaded) < 138, sorted(loaded)

@@ -30,10 +30,6 @@ def fork_into(flags):
     raise PermissionError(1, "Operation not permitted", "clone")
 kernel.fork_into = fork_into
 """
-NO_COUNT = """
-from stdioguard.sandbox.linux.broker import processes
-processes.Tasks.take = lambda *_: None
-"""
 NO_CANARY_GUARD = """
 from stdioguard.sandbox.linux import probes
 probes._HIDDEN = ()
@@ -59,11 +55,11 @@ def refusal(guarded: Guarded) -> str:
 
 @pytest.mark.parametrize(
     ("missing", "name"),
-    [(NO_LANDLOCK, "files"), (NO_LIBSECCOMP, "syscalls"), (NO_COUNT, "syscalls"), (NO_CANARY_GUARD, "files")],
-    ids=["Landlock", "libseccomp", "a count of processes", "a probe that finds nothing"],
+    [(NO_LANDLOCK, "files"), (NO_LIBSECCOMP, "syscalls"), (NO_CANARY_GUARD, "files")],
+    ids=["Landlock", "libseccomp", "a probe that finds nothing"],
 )
 def test_a_guarantee_that_cannot_be_had_refuses_the_launch_and_says_how_to_go_on(tmp_path: Path, missing: str, name: str) -> None:
-    with Guarded(tmp_path, profile=ALLOW_ALL + "[sandbox]\nprocesses = 64\n", guard=without(missing)) as guarded:
+    with Guarded(tmp_path, guard=without(missing)) as guarded:
         line = refusal(guarded)
     assert f'cannot give "{name}"' in line
     assert f"--allow-degraded {name}" in line

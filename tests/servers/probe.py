@@ -42,6 +42,7 @@ def status() -> dict[str, Any]:
         "no_new_privs": lines["NoNewPrivs"],
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "data": resource.getrlimit(resource.RLIMIT_DATA),
+        "nproc": resource.getrlimit(resource.RLIMIT_NPROC),
         "session_leader": os.getsid(0) == os.getpid(),
         "group_leader": os.getpgid(0) == os.getpid(),
         "umask": os.umask(0o022),
@@ -50,23 +51,6 @@ def status() -> dict[str, Any]:
         "cwd": os.getcwd(),
         "pid": os.getpid(),
     }
-
-
-def fork(times: int) -> int:
-    """Make processes that live at the same time, end them, and return how many there were."""
-    made: list[int] = []
-    try:
-        for _ in range(times):
-            pid = os.fork()
-            if pid == 0:
-                signal.pause()
-            made.append(pid)
-    except BlockingIOError:
-        pass
-    for pid in made:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return len(made)
 
 
 def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +119,6 @@ def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             except OSError as error:
                 return {"error": errno.errorcode[error.errno or 0]}
             return {"read": asked.recv(64).decode()}
-    if name == "fork":
-        return {"made": fork(arguments["times"])}
     if name == "allocate":
         return {"bytes": len(bytearray(arguments["bytes"]))}
     raise ValueError(name)

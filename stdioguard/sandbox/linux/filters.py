@@ -44,15 +44,14 @@ class WrongProfile(Unavailable):
 class Options:
     """What a filter depends on, beside the policy.
 
-    `inet` is `none`, `tcp` or `tcp+udp`: the INET and INET6 sockets that may be made. `trap_reads`, `trap_metadata`, `trap_sockets`,
-    `trap_signals` and `trap_processes` hand the calls of `trapped` to the broker: every open, what changes owners, modes, times and
-    attributes, connect, bind and listen, signals, what makes processes and threads. `shared_pids` and `shared_ipc` tell that there is no
-    PID or IPC namespace, so that processes and objects outside can be named. `machine` is that of `os.uname()`. Raises `Unavailable` for a
-    machine that there is no table for.
+    `inet` is `none`, `tcp` or `tcp+udp`: the INET and INET6 sockets that may be made. `trap_reads`, `trap_metadata`, `trap_sockets` and
+    `trap_signals` hand the calls of `trapped` to the broker: every open, what changes owners, modes, times and attributes, connect, bind
+    and listen, signals. `shared_pids` and `shared_ipc` tell that there is no PID or IPC namespace, so that processes and objects
+    outside can be named. `machine` is that of `os.uname()`. Raises `Unavailable` for a machine that there is no table for.
     """
 
     __slots__ = (
-        "inet", "machine", "shared_ipc", "shared_pids", "trap_metadata", "trap_processes", "trap_reads", "trap_signals", "trap_sockets",
+        "inet", "machine", "shared_ipc", "shared_pids", "trap_metadata", "trap_reads", "trap_signals", "trap_sockets",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +62,6 @@ class Options:
         trap_metadata: bool = False,
         trap_sockets: bool = False,
         trap_signals: bool = False,
-        trap_processes: bool = False,
         shared_pids: bool = True,
         shared_ipc: bool = True,
         machine: str | None = None,
@@ -75,7 +73,6 @@ class Options:
         self.trap_metadata = trap_metadata
         self.trap_sockets = trap_sockets
         self.trap_signals = trap_signals
-        self.trap_processes = trap_processes
         self.shared_pids = shared_pids
         self.shared_ipc = shared_ipc
         self.machine = machine or os.uname().machine
@@ -84,11 +81,8 @@ class Options:
 
     def key(self) -> str:
         """Return a text that is the same for equal options only, and can be a file's name."""
-        flags = (
-            self.trap_reads, self.trap_metadata, self.trap_sockets, self.trap_signals, self.trap_processes, self.shared_pids,
-            self.shared_ipc,
-        )  # fmt: skip
-        return f"{self.machine}-{self.inet}-{''.join(letter for letter, on in zip('rmsgnpi', flags, strict=True) if on)}"
+        flags = (self.trap_reads, self.trap_metadata, self.trap_sockets, self.trap_signals, self.shared_pids, self.shared_ipc)
+        return f"{self.machine}-{self.inet}-{''.join(letter for letter, on in zip('rmsgpi', flags, strict=True) if on)}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Options) and other.key() == self.key()

@@ -32,7 +32,6 @@ def run(setup: Setup) -> NoReturn:
         private=[*plan.private(), *(system.SCRATCH if isolated else ())],
         sockets=plan.sockets,
         inet="any" if isolated else plan.proxy_address(),
-        most=plan.processes,
         report=EVENTS,
     )
     kernel.drop_capabilities()

@@ -65,7 +65,6 @@ def options(plan: Plan, abi: int, *, isolated: bool) -> Options:
         trap_metadata=True,
         trap_sockets=True,
         trap_signals=not isolated and abi < 6,
-        trap_processes=plan.processes is not None,
         shared_pids=not isolated,
         shared_ipc=not isolated,
     )

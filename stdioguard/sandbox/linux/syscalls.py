@@ -84,7 +84,7 @@ FREE: dict[str, tuple[str, ...]] = {
         "set_mempolicy", "mbind", "set_mempolicy_home_node",
     ),
     "processes and threads": (
-        "execve", "execveat", "exit", "exit_group", "wait4", "waitid", "getpid", "getppid", "gettid", "getpgid",
+        "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid", "getpid", "getppid", "gettid", "getpgid",
         "getpgrp", "setpgid", "getsid", "setsid", "set_tid_address", "futex", "futex_waitv", "futex_wait", "futex_wake",
         "futex_requeue", "set_robust_list", "get_robust_list", "rseq", "getcpu", "arch_prctl", "restart_syscall", "pidfd_open",
         "getrlimit", "setrlimit", "getrusage", "times", "uretprobe", "uprobe",
@@ -306,9 +306,6 @@ def _trapped(options: Options) -> Iterator[Rule]:
         yield name, NOTIFY if options.trap_sockets else ALLOW, ()
     for name in trapped.SIGNALS:
         yield name, NOTIFY if options.trap_signals else ALLOW, ()
-    for name in trapped.PROCESSES:
-        # clone says in its flags what is to be made; a namespace is nobody's to make.
-        yield name, NOTIFY if options.trap_processes else ALLOW, ((0, _CLONE_REFUSED, 0),) if name == "clone" else ()
 
 
 def _sockets(options: Options) -> Iterator[Rule]:
@@ -335,6 +332,7 @@ def _sockets(options: Options) -> Iterator[Rule]:
 
 
 def _own_process(options: Options) -> Iterator[Rule]:
+    yield "clone", ALLOW, ((0, _CLONE_REFUSED, 0),)
     for persona in (0, INT):
         yield "personality", ALLOW, ((0, INT, persona),)
     for option in PRCTL:

@@ -28,8 +28,6 @@ SOCKETS = ("connect", "bind", "listen")
 """Trapped with `trap_sockets`."""
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 """Trapped with `trap_signals`."""
-PROCESSES = ("clone", "fork", "vfork")
-"""Trapped with `trap_processes`. clone3 is refused always, as its flags cannot be seen."""
 
 NUMBERS: dict[str, dict[str, int]] = {
     "x86_64": {
@@ -41,7 +39,7 @@ NUMBERS: dict[str, dict[str, int]] = {
         "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466, "file_setattr": 469, "getxattr": 191, "lgetxattr": 192,
         "getxattrat": 464, "listxattr": 194, "llistxattr": 195, "listxattrat": 465, "file_getattr": 468,
         "inotify_add_watch": 254, "connect": 42, "bind": 49, "listen": 50, "kill": 62, "tkill": 200, "tgkill": 234,
-        "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424, "clone": 56, "fork": 57, "vfork": 58,
+        "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424,
     },
     "aarch64": {
         "openat": 56, "truncate": 45, "mkdirat": 34, "unlinkat": 35, "renameat": 38, "renameat2": 276, "linkat": 37,
@@ -50,7 +48,7 @@ NUMBERS: dict[str, dict[str, int]] = {
         "lremovexattr": 15, "fremovexattr": 16, "removexattrat": 466, "file_setattr": 469, "getxattr": 8, "lgetxattr": 9,
         "getxattrat": 464, "listxattr": 11, "llistxattr": 12, "listxattrat": 465, "file_getattr": 468,
         "inotify_add_watch": 27, "connect": 203, "bind": 200, "listen": 201, "kill": 129, "tkill": 130, "tgkill": 131,
-        "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "pidfd_send_signal": 424, "clone": 220,
+        "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "pidfd_send_signal": 424,
     },
 }  # fmt: skip
 """Number of each trapped call by machine (`os.uname().machine`); a call that the machine does not have is not there."""

@@ -43,9 +43,7 @@ HIGH = 1 << 40
 
 PLAIN = Options()
 NETWORK = Options(inet="tcp", shared_pids=False, shared_ipc=False)
-TRAPPING = Options(
-    inet="tcp+udp", trap_reads=True, trap_metadata=True, trap_sockets=True, trap_signals=True, trap_processes=True
-)  # fmt: skip
+TRAPPING = Options(inet="tcp+udp", trap_reads=True, trap_metadata=True, trap_sockets=True, trap_signals=True)
 OPTIONS = [
     PLAIN, NETWORK, TRAPPING, Options(trap_reads=True), Options(inet="tcp+udp", trap_metadata=True), Options(trap_sockets=True),
     Options(inet="tcp", trap_signals=True, shared_pids=False), Options(trap_metadata=True, shared_ipc=False),
@@ -145,15 +143,7 @@ def test_what_is_refused_by_argument_is_refused_for_some_and_not_for_others() ->
 def test_the_numbers_of_trapped_calls_are_the_kernels() -> None:
     for machine, numbers in trapped.NUMBERS.items():
         known = {name: at for at, name in names_on(machine).items()}
-        named = (
-            *trapped.OPENS,
-            *trapped.NAMES,
-            *trapped.METADATA,
-            *trapped.LOOKS,
-            *trapped.SOCKETS,
-            *trapped.SIGNALS,
-            *trapped.PROCESSES,
-        )
+        named = (*trapped.OPENS, *trapped.NAMES, *trapped.METADATA, *trapped.LOOKS, *trapped.SOCKETS, *trapped.SIGNALS)
         assert numbers == {name: known[name] for name in named if name in known}
 
 
@@ -729,7 +719,7 @@ def trapped_with(options: Options, name: str, *arguments: int) -> bool:
     return one(options, name, *arguments) == Outcome(-1, TRAPPED)
 
 
-@pytest.mark.parametrize("name", sorted({*trapped.NUMBERS[MACHINE]} - {*trapped.PROCESSES}))
+@pytest.mark.parametrize("name", sorted(trapped.NUMBERS[MACHINE]))
 def test_trapped_calls_are_trapped_where_the_options_say_so(name: str) -> None:
     switch = (
         "trap_metadata" if name in trapped.METADATA else "trap_sockets" if name in trapped.SOCKETS
@@ -742,14 +732,6 @@ def test_trapped_calls_are_trapped_where_the_options_say_so(name: str) -> None:
     else:
         assert trapped_with(Options(**{switch: True}), name, *arguments)
         assert not trapped_with(PLAIN, name, *arguments)
-
-
-@pytest.mark.parametrize("name", [name for name in trapped.PROCESSES if has(name)])
-def test_what_makes_processes_is_trapped_where_they_are_counted(name: str) -> None:
-    assert trapped_with(Options(trap_processes=True), name, signal.SIGCHLD, 0, 0, 0, 0)
-    for options in (PLAIN, NETWORK):
-        said = bpf.evaluate(bpf.instructions(compiled(options)), AUDIT_ARCH, number(name), (signal.SIGCHLD, 0, 0, 0, 0, 0))
-        assert said == syscalls.ALLOW
 
 
 @pytest.mark.parametrize("name", [name for name in trapped.OPENS if has(name)])
@@ -1110,12 +1092,12 @@ def test_a_machine_without_a_table_is_refused() -> None:
 
 
 def test_options_are_told_apart_by_their_keys() -> None:
-    switches = ("trap_reads", "trap_metadata", "trap_sockets", "trap_signals", "trap_processes", "shared_pids", "shared_ipc")
+    switches = ("trap_reads", "trap_metadata", "trap_sockets", "trap_signals", "shared_pids", "shared_ipc")
     every = [
         Options(inet=inet, machine=machine, **dict(zip(switches, values, strict=True)))
         for inet in ("none", "tcp", "tcp+udp")
         for machine in trapped.AUDIT_ARCH
-        for values in itertools.product((False, True), repeat=7)
+        for values in itertools.product((False, True), repeat=6)
     ]
-    assert len({options.key() for options in every}) == len(set(every)) == 3 * 2 * 128
+    assert len({options.key() for options in every}) == len(set(every)) == 3 * 2 * 64
     assert all(re.fullmatch(r"[A-Za-z0-9_+\-]+", options.key()) for options in every)

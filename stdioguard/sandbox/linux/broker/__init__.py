@@ -3,8 +3,8 @@
 Those are rules about *names*: a denied file inside a granted folder, a protected name that does not exist yet. Without namespaces also
 metadata calls and sockets, which no Landlock of today covers.
 
-A trapped call is not let go on: what its arguments point to could be changed after it was looked at (seccomp_unotify(2), "the caller can
-change memory"). But for those that make processes, which are counted only, and say all in registers. The broker copies the arguments, finds the file by itself, compares its canonical path with the rules, does the operation
+A trapped call is never let go on: what its arguments point to could be changed after it was looked at (seccomp_unotify(2), "the caller can
+change memory"). The broker copies the arguments, finds the file by itself, compares its canonical path with the rules, does the operation
 on what it has found, and hands over the result. It has the server's user, view and Landlock domain and no capability, so it can do nothing
 that the server could not; and it answers one call after the other, so what one thread of the server looks at another cannot swap.
 
@@ -20,7 +20,6 @@ errno is the kernel's own.
     looks.py      extended attributes that are read, folders that are watched
     sockets.py    connect, bind, listen
     signals.py    kill and its kin
-    processes.py  clone and its kin: how many there may be
     waiting.py    calls that may block
 """
 

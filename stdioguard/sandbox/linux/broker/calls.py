@@ -237,14 +237,6 @@ class Call:
         except OSError:
             pass  # the caller has gone
 
-    def go_on(self) -> None:
-        """Let the kernel do the call. Only for one whose arguments are all in registers: what memory holds could be changed by now."""
-        self.answered = True
-        try:
-            fcntl.ioctl(self.listener, trapped.NOTIF_SEND, _RESPONSE.pack(self.id, 0, 0, trapped.RESP_CONTINUE))
-        except OSError:
-            pass  # the caller has gone
-
     def give(self, descriptor: int, *, close_on_exec: bool) -> None:
         """Let the call return a new descriptor for the open file that `descriptor` refers to here. Raises `OSError`: EMFILE."""
         flags = os.O_CLOEXEC if close_on_exec else 0

@@ -27,10 +27,10 @@ _INTO_OWN = "no link into the server's own folders"
 
 
 class Refused(OSError):  # noqa: N818 - a verdict, not a fault
-    """The rules refuse, with `code`. `rule` is the pattern or the sentence for the record."""
+    """The rules refuse. `rule` is the pattern or the sentence for the record."""
 
-    def __init__(self, path: str, rule: str, code: int = errno.EACCES) -> None:
-        super().__init__(code, os.strerror(code), path)
+    def __init__(self, path: str, rule: str) -> None:
+        super().__init__(errno.EACCES, os.strerror(errno.EACCES), path)
         self.path = path
         self.rule = rule
 

@@ -8,7 +8,7 @@ import os
 import signal
 
 from stdioguard.sandbox.linux import kernel, trapped
-from stdioguard.sandbox.linux.broker import files, looks, metadata, processes, signals, sockets
+from stdioguard.sandbox.linux.broker import files, looks, metadata, signals, sockets
 from stdioguard.sandbox.linux.broker.calls import Call, Gone
 from stdioguard.sandbox.linux.broker.paths import Resolver
 from stdioguard.sandbox.linux.broker.rules import Refused, Rules
@@ -35,7 +35,6 @@ _BY_NAME: dict[str, Callable[[Broker, Call], int | None]] = {
     **looks.HANDLERS,
     **sockets.HANDLERS,
     **signals.HANDLERS,
-    **processes.HANDLERS,
 }
 _HANDLERS = {number: _BY_NAME[name] for number, name in _NAMES.items()}
 
@@ -44,8 +43,8 @@ class Broker:
     """Answers the trapped calls of one server.
 
     `readable` and `writable` are the granted folders, `private` the server's own, `sockets` the granted UNIX sockets; `inet` is `any`
-    in a network namespace of its own, else the one address that may be connected to, or `None`. `most` is how many processes and
-    threads there may be, or `None`. Refusals are told on the descriptor `report`.
+    in a network namespace of its own, else the one address that may be connected to, or `None`. Refusals are told on the descriptor
+    `report`.
     """
 
     def __init__(
@@ -58,12 +57,10 @@ class Broker:
         sockets: list[str],
         inet: tuple[str, int] | str | None,
         report: int,
-        most: int | None = None,
     ) -> None:
         self.rules = Rules(fence, readable=readable, writable=writable, private=private, sockets=sockets, inet=inet)
         self.resolver = Resolver()
         self.waiting = Waiting()
-        self.tasks = processes.Tasks(most)
         self._report = report
         self._told: set[tuple[str, str]] = set()
         self._prepared = False
@@ -86,7 +83,7 @@ class Broker:
         except Gone:
             call.answered = True
         except Refused as refusal:
-            call.answer(0, refusal.errno or errno.EACCES)
+            call.answer(0, errno.EACCES)
             self._tell(call, refusal)
         except OSError as error:
             call.answer(0, error.errno or errno.EIO)
